@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let package = Package(
+    name: "yoloq",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "yoloq", targets: ["yoloq"]),
+        .library(name: "YoloqJobs", targets: ["YoloqJobs"]),
+        .library(name: "YoloqImages", targets: ["YoloqImages"]),
+        .library(name: "YoloqVision", targets: ["YoloqVision"]),
+        .library(name: "YoloqInference", targets: ["YoloqInference"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        // The queue column: does not know what an image is.
+        .target(name: "YoloqSchema", resources: [.embedInCode("migrations")]),
+        .target(
+            name: "YoloqJobs",
+            dependencies: [
+                "YoloqSchema",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]
+        ),
+
+        // The vision column: does not know what a job is.
+        .systemLibrary(
+            name: "CLibJPEG", pkgConfig: "libjpeg",
+            providers: [.apt(["libjpeg62-turbo-dev"]), .brew(["jpeg-turbo"])]
+        ),
+        .systemLibrary(name: "CSPNG", pkgConfig: "spng", providers: [.apt(["libspng-dev"]), .brew(["libspng"])]),
+        .target(name: "CYoloqJPEG", dependencies: ["CLibJPEG"]),
+        .target(name: "CYoloqOpenVINO"),
+        .target(name: "YoloqImages", dependencies: ["CYoloqJPEG", "CSPNG"]),
+        .target(name: "YoloqVision", dependencies: ["YoloqImages"]),
+        .target(name: "YoloqOpenVINO", dependencies: ["CYoloqOpenVINO"]),
+        .target(
+            name: "YoloqInference",
+            dependencies: [
+                "YoloqImages", "YoloqVision", "YoloqOpenVINO",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
+
+        // The two columns meet.
+        .target(name: "YoloqWorkers", dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision"]),
+        .executableTarget(
+            name: "yoloq",
+            dependencies: [
+                "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+
+        .testTarget(name: "YoloqSchemaTests", dependencies: ["YoloqSchema"]),
+        .testTarget(name: "YoloqJobsTests", dependencies: ["YoloqJobs"]),
+        .testTarget(name: "YoloqImagesTests", dependencies: ["YoloqImages"]),
+        .testTarget(name: "YoloqVisionTests", dependencies: ["YoloqVision", "YoloqImages"]),
+        .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
+        .testTarget(name: "YoloqInferenceTests", dependencies: ["YoloqInference", "YoloqVision", "YoloqImages"]),
+        .testTarget(
+            name: "YoloqWorkersTests",
+            dependencies: ["YoloqWorkers", "YoloqJobs", "YoloqInference", "YoloqVision", "YoloqImages"]
+        ),
+        .testTarget(name: "CommandTests", dependencies: ["yoloq"]),
+        .testTarget(name: "TidyTests"),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + [
+        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
+        .enableUpcomingFeature("ExistentialAny"),
+        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0409-access-level-on-imports.md
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0444-member-import-visibility.md
+        .enableUpcomingFeature("MemberImportVisibility"),
+        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ]
+    // Only in CI, so that a newer compiler's new warning breaks nobody's build.
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0480-swiftpm-warning-control.md
+    if Context.environment["CI"] != nil {
+        target.swiftSettings? += [.treatAllWarnings(as: .error)]
+    }
+}
+
+// The modules that touch C handles.
+// https://github.com/swiftlang/swift-evolution/blob/main/proposals/0458-strict-memory-safety.md
+for target in package.targets where ["YoloqOpenVINO"].contains(target.name) {
+    target.swiftSettings? += [.strictMemorySafety()]
+}
