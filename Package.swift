@@ -31,7 +31,8 @@ let package = Package(
 
         // The vision column: does not know what a job is.
         .systemLibrary(
-            name: "CLibJPEG", pkgConfig: "libjpeg",
+            name: "CLibJPEG",
+            pkgConfig: "libjpeg",
             providers: [.apt(["libjpeg62-turbo-dev"]), .brew(["jpeg-turbo"])]
         ),
         .systemLibrary(name: "CSPNG", pkgConfig: "spng", providers: [.apt(["libspng-dev"]), .brew(["libspng"])]),
@@ -59,7 +60,10 @@ let package = Package(
         ),
 
         .testTarget(name: "YoloqSchemaTests", dependencies: ["YoloqSchema"]),
-        .testTarget(name: "YoloqJobsTests", dependencies: ["YoloqJobs"]),
+        .testTarget(
+            name: "YoloqJobsTests",
+            dependencies: ["YoloqJobs", .product(name: "GRDB", package: "GRDB.swift")]
+        ),
         .testTarget(name: "YoloqImagesTests", dependencies: ["YoloqImages"]),
         .testTarget(name: "YoloqVisionTests", dependencies: ["YoloqVision", "YoloqImages"]),
         .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
@@ -75,16 +79,17 @@ let package = Package(
 )
 
 for target in package.targets where target.type != .system {
-    target.swiftSettings = (target.swiftSettings ?? []) + [
-        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
-        .enableUpcomingFeature("ExistentialAny"),
-        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0409-access-level-on-imports.md
-        .enableUpcomingFeature("InternalImportsByDefault"),
-        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0444-member-import-visibility.md
-        .enableUpcomingFeature("MemberImportVisibility"),
-        // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
-        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-    ]
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
+            .enableUpcomingFeature("ExistentialAny"),
+            // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0409-access-level-on-imports.md
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0444-member-import-visibility.md
+            .enableUpcomingFeature("MemberImportVisibility"),
+            // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
+            .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        ]
     // Only in CI, so that a newer compiler's new warning breaks nobody's build.
     // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0480-swiftpm-warning-control.md
     if Context.environment["CI"] != nil {

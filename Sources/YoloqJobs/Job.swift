@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The number of a job: given at submit, unique in its database for ever.
+public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The row's id, from 1 upwards.
+    public let rawValue: Int64
+
+    /// Makes an id from its number.
+    public init(rawValue: Int64) {
+        self.rawValue = rawValue
+    }
+
+    /// Reads an id as people type it, such as `17`; nil if it is not a positive decimal number.
+    public init?(_ text: some StringProtocol) {
+        guard let number = Int64(text), number > 0, text.allSatisfy(\.isASCII), text.first != "+" else { return nil }
+        rawValue = number
+    }
+
+    /// Decimal digits.
+    public var description: String { String(rawValue) }
+
+    /// Whether the left job was submitted before the right one.
+    public static func < (left: JobID, right: JobID) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// Where a job is on its way.
+///
+/// `scheduled` → `queued` → `running` → `succeeded`, `failed` or `cancelled`; a running job that is given back or
+/// retried returns to `queued` or `scheduled`. Raw values are those of the `state` column.
+public enum JobState: Int, Sendable, Hashable, CaseIterable {
+    /// Not before a time: delayed at submit, or waiting to be tried again.
+    case scheduled = 0
+    /// Ready; the next free worker that serves its model takes it.
+    case queued = 1
+    /// Claimed by a worker.
+    case running = 2
+    /// Ended with a result.
+    case succeeded = 3
+    /// Ended for good with a reason: no attempt left, or not worth one.
+    case failed = 4
+    /// Ended because somebody asked for it.
+    case cancelled = 5
+
+    /// Whether the job has ended; such a job never changes state by itself again.
+    public var isFinal: Bool { self == .succeeded || self == .failed || self == .cancelled }
+
+    /// The state's name as users see it and as the counter columns are called.
+    public var name: String { String(describing: self) }
+}
+
+/// The model a job asks for, as it was when the job was submitted.
+public struct ModelReference: Sendable, Hashable {
+    /// The name people use, such as `yolo11n`.
+    public let name: String
+    /// Absolute path of the file.
+    public let path: String
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    public let sha256: String
+
+    /// Names a model by its file.
+    public init(name: String, path: String, sha256: String) {
+        self.name = name
+        self.path = path
+        self.sha256 = sha256
+    }
+}
+
+/// One unit of work to submit.
+///
+/// The queue looks into none of its texts.
+public struct JobRequest: Sendable, Hashable {
+    /// The model to run.
+    public var model: ModelReference
+    /// What to run it on; for images the absolute path.
+    public var source: String
+    /// The parameters as JSON.
+    ///
+    /// Equal texts are stored once, so keep the keys in one order.
+    public var parameters: String
+    /// The submitter's own JSON, handed through to the result.
+    public var meta: String?
+    /// The name of the group the job belongs to; made if it does not exist.
+    ///
+    /// It must hold a character that is no digit.
+    public var batch: String?
+    /// Higher runs first among the jobs that are queued.
+    public var priority: Int
+
+    /// Describes a job to submit.
+    public init(
+        model: ModelReference,
+        source: String,
+        parameters: String = "{}",
+        meta: String? = nil,
+        batch: String? = nil,
+        priority: Int = 0
+    ) {
+        self.model = model
+        self.source = source
+        self.parameters = parameters
+        self.meta = meta
+        self.batch = batch
+        self.priority = priority
+    }
+}
+
+/// Why a job failed.
+public struct JobFailure: Error, Sendable, Hashable {
+    /// A short word that programs can switch on, such as `not_found` or `truncated`.
+    public let kind: String
+    /// A sentence for people: what was asked, what happened, what to do.
+    public let message: String
+    /// Whether running the same job again could help.
+    public let isRetryable: Bool
+
+    /// Describes a failure.
+    public init(kind: String, message: String, isRetryable: Bool = false) {
+        self.kind = kind
+        self.message = message
+        self.isRetryable = isRetryable
+    }
+}
+
+/// A job as it is stored, with its result if it has one.
+public struct JobRecord: Sendable, Hashable {
+    /// The job's number.
+    public let id: JobID
+    /// Where it is on its way.
+    public let state: JobState
+    /// The model it asks for.
+    public let model: ModelReference
+    /// The batch it belongs to.
+    public let batch: String?
+    /// What it runs on.
+    public let source: String
+    /// The parameters as JSON.
+    public let parameters: String
+    /// The submitter's own JSON.
+    public let meta: String?
+    /// When it was submitted.
+    public let createdAt: Timestamp
+    /// When its last attempt was claimed; nil if it never was.
+    public let startedAt: Timestamp?
+    /// When it ended; nil until then.
+    public let finishedAt: Timestamp?
+    /// Tries so far, the running one included; interrupted ones are not counted.
+    public let attempts: Int
+    /// The worker that ran it last.
+    public let worker: String?
+    /// Why it failed; nil unless it did.
+    public let failure: JobFailure?
+    /// The result's JSON; nil unless it succeeded.
+    public let result: String?
+}
+
+/// How many jobs are in each state.
+public struct JobCounts: Sendable, Hashable {
+    private var counts = [Int](repeating: 0, count: JobState.allCases.count)
+
+    /// No job in any state.
+    public init() {}
+
+    /// The number of jobs in a state.
+    public subscript(state: JobState) -> Int {
+        get { counts[state.rawValue] }
+        set { counts[state.rawValue] = newValue }
+    }
+
+    /// All jobs.
+    public var total: Int { counts.reduce(0, +) }
+
+    /// Jobs that have ended.
+    public var finished: Int { self[.succeeded] + self[.failed] + self[.cancelled] }
+
+    /// Jobs that have not ended.
+    public var unfinished: Int { total - finished }
+
+    /// Adds two counts, state by state.
+    public static func + (left: JobCounts, right: JobCounts) -> JobCounts {
+        var sum = left
+        for state in JobState.allCases { sum[state] += right[state] }
+        return sum
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import GRDB
+
+extension JobQueue {
+    /// The number of jobs in each state, from counters: the cost does not grow with the history.
+    public func counts() throws(JobsError) -> JobCounts {
+        try models().reduce(JobCounts()) { $0 + $1.counts }
+    }
+
+    /// Every model that a job ever asked for, in the order of their first job, with its counts.
+    public func models() throws(JobsError) -> [ServedModel] {
+        try read("read the models") { database in
+            try Row.fetchAll(
+                database.cachedStatement(
+                    sql:
+                        "SELECT * FROM models JOIN model_counts ON model_counts.model_id = models.id ORDER BY models.id"
+                )
+            ).map { row in
+                ServedModel(id: row["id"], reference: ModelReference(row), counts: JobCounts(row))
+            }
+        }
+    }
+
+    /// The number of jobs of a batch in each state, from counters.
+    ///
+    /// - Parameter batch: The batch's name.
+    /// - Returns: The counts; nil if there is no such batch.
+    /// - Throws: `io`.
+    public func counts(ofBatch batch: String) throws(JobsError) -> JobCounts? {
+        try read("read a batch") { database in
+            try Row.fetchOne(
+                database,
+                sql: "SELECT c.* FROM batches JOIN batch_counts AS c ON c.batch_id = batches.id WHERE name = ?",
+                arguments: [batch]
+            ).map(JobCounts.init)
+        }
+    }
+
+    /// The ids of a batch's jobs in order of submission, a page at a time.
+    ///
+    /// - Parameters:
+    ///   - batch: The batch's name.
+    ///   - id: The last id of the page before.
+    ///   - limit: How many ids to return at most.
+    /// - Returns: The next ids; empty at the end.
+    /// - Throws: `io`.
+    public func jobs(
+        ofBatch batch: String,
+        after id: JobID = JobID(rawValue: 0),
+        limit: Int = 1000
+    ) throws(JobsError) -> [JobID] {
+        try read("read a batch") { database in
+            try Int64.fetchAll(
+                database,
+                sql: """
+                    SELECT jobs.id FROM jobs INDEXED BY jobs_batch
+                    WHERE batch_id = (SELECT id FROM batches WHERE name = ?) AND jobs.id > ? ORDER BY jobs.id LIMIT ?
+                    """,
+                arguments: [batch, id.rawValue, limit]
+            ).map(JobID.init)
+        }
+    }
+
+    /// The jobs of the newest submit, in order.
+    ///
+    /// One submit gives all its jobs one time; the search goes back from the newest job and ends after 10,000 jobs of
+    /// other submits in a row.
+    public func jobsOfLastSubmit() throws(JobsError) -> [JobID] {
+        var found: [JobID] = []
+        var cursor = Int64.max
+        var submittedAt: Int64?
+        var strangers = 0
+        while strangers < 10_000 {
+            let rows = try read("read the newest jobs") { database in
+                try Row.fetchAll(
+                    database,
+                    sql: "SELECT id, created_at_us FROM jobs WHERE id < ? ORDER BY id DESC LIMIT 1000",
+                    arguments: [cursor]
+                )
+            }
+            guard let last = rows.last else { break }
+            for row in rows {
+                let createdAt: Int64 = row["created_at_us"]
+                if createdAt == submittedAt ?? createdAt {
+                    submittedAt = createdAt
+                    found.append(JobID(rawValue: row["id"]))
+                    strangers = 0
+                } else {
+                    strangers += 1
+                }
+            }
+            cursor = last["id"]
+        }
+        return found.reversed()
+    }
+
+    /// Reads jobs with their results.
+    ///
+    /// - Parameter ids: At most a few hundred: all are held in memory.
+    /// - Returns: The jobs that exist, in the order of `ids`.
+    /// - Throws: `io`.
+    public func records(_ ids: [JobID]) throws(JobsError) -> [JobRecord] {
+        try read("read jobs") { database in
+            let statement = try database.cachedStatement(
+                sql: """
+                    SELECT jobs.*, models.name, models.path, models.sha256, batches.name AS batch_name,
+                        parameters.json AS parameters_json, results.document
+                    FROM jobs JOIN models ON models.id = jobs.model_id
+                    JOIN parameters ON parameters.id = jobs.parameters_id
+                    LEFT JOIN batches ON batches.id = jobs.batch_id
+                    LEFT JOIN results ON results.job_id = jobs.id
+                    WHERE jobs.id = ?
+                    """
+            )
+            return try ids.compactMap { try Row.fetchOne(statement, arguments: [$0.rawValue]).map(JobRecord.init) }
+        }
+    }
+
+    /// The states of jobs, for those that exist.
+    ///
+    /// - Parameter ids: Any number.
+    /// - Returns: The state of each id that exists.
+    /// - Throws: `io`.
+    public func states(_ ids: some Sequence<JobID>) throws(JobsError) -> [JobID: JobState] {
+        try read("read states") { database in
+            let statement = try database.cachedStatement(sql: "SELECT state FROM jobs WHERE id = ?")
+            var states: [JobID: JobState] = [:]
+            for id in ids {
+                guard let state = try Int.fetchOne(statement, arguments: [id.rawValue]).flatMap(JobState.init) else {
+                    continue
+                }
+                states[id] = state
+            }
+            return states
+        }
+    }
+
+    /// When the job that waits longest could first have been claimed; nil if none waits.
+    public func oldestQueued() throws(JobsError) -> Timestamp? {
+        try read("read the oldest wait") { database in
+            try Int64.fetchOne(
+                database,
+                sql: "SELECT run_at_us FROM jobs INDEXED BY jobs_waiting WHERE state = 1 ORDER BY run_at_us LIMIT 1"
+            ).map(Timestamp.init)
+        }
+    }
+
+    /// The version of the SQLite library in use, such as `3.40.1`.
+    public static var sqliteVersion: String {
+        (try? DatabaseQueue().read { try String.fetchOne($0, sql: "SELECT sqlite_version()") }) ?? "unknown"
+    }
+}
+
+extension ModelReference {
+    fileprivate init(_ row: Row) {
+        self.init(name: row["name"], path: row["path"], sha256: row["sha256"])
+    }
+}
+
+extension JobCounts {
+    fileprivate init(_ row: Row) {
+        self.init()
+        for state in JobState.allCases { self[state] = row[state.name] }
+    }
+}
+
+extension JobRecord {
+    fileprivate init(_ row: Row) {
+        func moment(_ column: String) -> Timestamp? { (row[column] as Int64?).map(Timestamp.init) }
+        guard let state = JobState(rawValue: row["state"]) else {
+            preconditionFailure("the schema admits no state \(row["state"] as Int)")
+        }
+        self.init(
+            id: JobID(rawValue: row["id"]),
+            state: state,
+            model: ModelReference(row),
+            batch: row["batch_name"],
+            source: row["source"],
+            parameters: row["parameters_json"],
+            meta: row["meta"],
+            createdAt: Timestamp(microseconds: row["created_at_us"]),
+            startedAt: moment("started_at_us"),
+            finishedAt: moment("finished_at_us"),
+            attempts: row["attempts"],
+            worker: row["worker_id"],
+            failure: (row["error_kind"] as String?).map { kind in
+                JobFailure(kind: kind, message: row["error_message"], isRetryable: row["error_retryable"])
+            },
+            result: row["document"]
+        )
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import GRDB
+
+/// A worker process as others see it.
+public struct WorkerRecord: Sendable, Hashable {
+    /// Unique for ever: host, process and a random part.
+    public let id: String
+    /// The host it runs on.
+    public let host: String
+    /// Its process, for people.
+    public let pid: Int
+    /// How many jobs it can run at once.
+    public let threads: Int
+    /// The models it serves by name; nil if it serves every model.
+    public let serves: [String]?
+    /// When it started.
+    public let startedAt: Timestamp
+    /// Whether it lives: by its lock on the same host, by its lease elsewhere.
+    public let isAlive: Bool
+
+    /// Whether it lives and would take jobs of a model.
+    public func serves(_ model: String) -> Bool {
+        isAlive && (serves?.contains(model) ?? true)
+    }
+}
+
+extension JobQueue {
+    /// How long a worker counts as alive after it last said so, where its lock cannot be looked at.
+    public static let lease = Duration.seconds(15)
+
+    /// Makes this process known as a worker.
+    ///
+    /// - Parameters:
+    ///   - threads: How many jobs it can run at once.
+    ///   - serves: The models it serves by name; nil for every model.
+    ///   - now: The time.
+    /// - Returns: The lock that proves that the worker lives. Keep it, and give it to `removeWorker` at the end.
+    /// - Throws: `busy`, `io`.
+    public func addWorker(threads: Int, serves: [String]?, now: Timestamp) throws(JobsError) -> WorkerLock {
+        let host = Host.current()
+        let pid = ProcessInfo.processInfo.processIdentifier
+        let random = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        // First the lock, then the row: whoever finds the row finds the lock held.
+        let lock = try WorkerLock(worker: "\(host.name)-\(pid)-\(random)", in: paths)
+        let servesJSON = serves.flatMap { try? String(decoding: JSONEncoder().encode($0), as: UTF8.self) }
+        try write("add a worker", durability: .normal) { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO workers (id, host, boot_id, pid, threads, serves, started_at_us, lease_expires_at_us)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    lock.worker, host.name, host.bootID, Int64(pid), threads, servesJSON, now.microseconds,
+                    (now + JobQueue.lease).microseconds,
+                ]
+            )
+            return ((), [])
+        }
+        return lock
+    }
+
+    /// Says that a worker still lives.
+    ///
+    /// - Parameters:
+    ///   - worker: The worker's id.
+    ///   - now: The time; the lease runs from here.
+    /// - Returns: False if the worker's row is gone: others have taken it for dead.
+    /// - Throws: `busy`, `io`.
+    public func renewLease(ofWorker worker: String, now: Timestamp) throws(JobsError) -> Bool {
+        try write("renew a lease", durability: .normal) { database in
+            try database.cachedStatement(sql: "UPDATE workers SET lease_expires_at_us = ? WHERE id = ?")
+                .execute(arguments: [(now + JobQueue.lease).microseconds, worker])
+            return (database.changesCount == 1, [])
+        }
+    }
+
+    /// Takes a worker off the list.
+    ///
+    /// It must hold no job any more.
+    ///
+    /// - Parameter lock: What `addWorker` gave.
+    /// - Throws: `busy`, `io`; then others find the worker dead once its process has ended.
+    public func removeWorker(_ lock: WorkerLock) throws(JobsError) {
+        try write("remove a worker", durability: .normal) { database in
+            try database.execute(sql: "DELETE FROM workers WHERE id = ?", arguments: [lock.worker])
+            return ((), [])
+        }
+        // First the row, then the file: a row without a file would look like a worker of another host.
+        lock.remove()
+    }
+
+    /// All workers on the list, oldest first, dead ones included.
+    ///
+    /// - Parameter now: The time, for leases.
+    /// - Returns: The workers.
+    /// - Throws: `io`.
+    public func workers(now: Timestamp) throws(JobsError) -> [WorkerRecord] {
+        let bootID = Host.current().bootID
+        let rows = try read("read the workers") { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM workers ORDER BY started_at_us, id")
+        }
+        return rows.map { row in
+            let isLeased = now.microseconds < row["lease_expires_at_us"]
+            let isHere = bootID == row["boot_id"]
+            let probe = isHere ? WorkerLock.probe(worker: row["id"], in: paths) : .missing
+            return WorkerRecord(
+                id: row["id"],
+                host: row["host"],
+                pid: row["pid"],
+                threads: row["threads"],
+                serves: (row["serves"] as String?).flatMap {
+                    try? JSONDecoder().decode([String].self, from: Data($0.utf8))
+                },
+                startedAt: Timestamp(microseconds: row["started_at_us"]),
+                isAlive: probe == .held || (probe == .missing && isLeased)
+            )
+        }
+    }
+}

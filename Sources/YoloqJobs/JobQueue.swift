@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import GRDB
+import Synchronization
+
+/// A durable queue in one SQLite file, shared by any number of threads and processes on one host.
+///
+/// Open one per process and file and keep it; close it at the end. All calls block and may be made from any thread. Every
+/// write is one short transaction under a lock that all yoloq processes respect.
+///
+/// Other programs may read the file. They must not write to it, and nothing in a process that holds a `JobQueue` may open
+/// the database file by another way, not even to copy it: that would drop SQLite's locks.
+public final class JobQueue: Sendable {
+    /// How a queue is opened.
+    public struct Options: Sendable, Hashable {
+        /// What an acknowledged submit and a recorded result survive.
+        ///
+        /// A claim never waits for the disk: a lost claim is a queued job.
+        public var durability = Durability.full
+        /// How long a write waits for other writers before it fails with `busy`.
+        public var patience = Duration.seconds(10)
+        /// The length of the write-ahead log, in frames, from which on it is copied into the database.
+        public var checkpointFrameCount = 4000
+        /// Whether to make the queue if it does not exist.
+        public var createsIfMissing = true
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// The database file.
+    public let path: String
+    /// How it was opened.
+    public let options: Options
+
+    let paths: QueuePaths
+    let wakeFile: WakeFile
+    private let lock: WriteLock
+    private let connections: Mutex<Connections>
+
+    /// The connections of this process; all three are opened and closed under the write lock.
+    private struct Connections {
+        /// For all writes.
+        let writer: Writer
+        /// For all reads, so that a reader does not wait for a commit.
+        let reader: Connection
+        /// Holds `BEGIN IMMEDIATE` while the writer's connection checkpoints.
+        let guardian: Connection
+        /// The error after which nothing may be written any more.
+        var defect: JobsError?
+        var isClosed = false
+    }
+
+    /// Opens a queue, makes it if it is missing, and brings its schema up to date.
+    ///
+    /// - Parameters:
+    ///   - path: The database file; its folder must exist.
+    ///   - options: How to open it.
+    /// - Throws: `missing` if there is no queue and none may be made, `newerSchema`, `invalidFile`, `busy`, `io`.
+    public init(path: String, options: Options = Options()) throws(JobsError) {
+        guard options.createsIfMissing || FileManager.default.fileExists(atPath: path) else {
+            throw JobsError(.missing, "there is no queue at \(path). Submit something first, or give another --db")
+        }
+        self.path = path
+        self.options = options
+        let paths = QueuePaths(database: path)
+        self.paths = paths
+        lock = try WriteLock(paths)
+        wakeFile = try WakeFile(paths)
+        let opened = try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
+            try JobsError.wrapping("open the queue", path: path) {
+                let writer = Writer(try Connection(path: path))
+                try writer.connection.migrate(path: path)
+                let reader = try Connection(path: path)
+                try reader.refuseWrites()
+                return Connections(writer: writer, reader: reader, guardian: try Connection(path: path))
+            }
+        }
+        connections = Mutex(opened)
+    }
+
+    deinit {
+        assert(connections.withLock(\.isClosed), "a JobQueue is closed before it is let go")
+    }
+
+    /// Closes the file.
+    ///
+    /// The queue must not be used afterwards.
+    ///
+    /// - Throws: `busy` or `io`; whatever was acknowledged is safe in any case.
+    public func close() throws(JobsError) {
+        let open = connections.withLock { connections in
+            defer { connections.isClosed = true }
+            return (connections.writer, connections.reader, connections.guardian)
+        }
+        try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
+            try JobsError.wrapping("close the queue", path: path) {
+                try open.1.queue.close()
+                try open.2.queue.close()
+                try open.0.connection.queue.close()
+            }
+        }
+    }
+
+    /// Watches for work and results.
+    ///
+    /// Make the watcher before the first query whose empty answer it shall follow.
+    ///
+    /// - Returns: A watcher for one waiting thread.
+    /// - Throws: `io` if the system has no more watchers to give.
+    public func makeWatcher() throws(JobsError) -> WakeWatcher {
+        try WakeWatcher(wakeFile)
+    }
+
+    /// The counters that move when there is work or when there are results.
+    public var wakeCounters: WakeCounters { wakeFile.read() }
+
+    // MARK: Access for the extensions
+
+    /// Reads.
+    ///
+    /// Keep it short: a read transaction keeps the write-ahead log from being reused.
+    func read<R>(_ action: String, _ body: (Database) throws -> R) throws(JobsError) -> R {
+        let reader = connections.withLock(\.reader)
+        return try JobsError.wrapping(action, path: path) {
+            try reader.queue.read(body)
+        }
+    }
+
+    /// Runs one write transaction under the write lock, then wakes who waits for it.
+    ///
+    /// - Parameters:
+    ///   - action: Completes "cannot …" in an error.
+    ///   - durability: What the commit has to survive.
+    ///   - giveUp: Asked while waiting for the lock.
+    ///   - body: The statements; also says whom to wake.
+    /// - Returns: What the body returned.
+    /// - Throws: The body's error or SQLite's; then nothing was written.
+    func write<R>(
+        _ action: String,
+        durability: Durability,
+        giveUp: () -> Bool = { false },
+        _ body: (Database) throws -> (R, WakeKinds)
+    ) throws(JobsError) -> R {
+        let (writer, guardian) = try connections.withLock { connections throws(JobsError) in
+            if let defect = connections.defect { throw defect }
+            return (connections.writer, connections.guardian)
+        }
+        return try lock.withLock(patience: options.patience, giveUp: giveUp) { () throws(JobsError) in
+            do throws(JobsError) {
+                return try JobsError.wrapping(action, path: path) {
+                    let ((result, kinds), walFrameCount) = try writer.transaction(durability, body)
+                    wakeFile.raise(kinds)
+                    if walFrameCount >= options.checkpointFrameCount {
+                        try checkpoint(writer: writer, guardian: guardian)
+                    }
+                    return result
+                }
+            } catch {
+                if error.code == .io {
+                    // After a failed write or fsync the kernel may have dropped what earlier commits left to be written.
+                    connections.withLock { $0.defect = error }
+                }
+                throw error
+            }
+        }
+    }
+
+    /// Copies the write-ahead log into the database, under the write lock and with a transaction held open on another
+    /// connection, which also shuts out programs that do not know our lock.
+    ///
+    /// A reader can make it stop early; the next commit tries again.
+    private func checkpoint(writer: Writer, guardian: Connection) throws {
+        try guardian.queue.inDatabase { database in
+            try database.execute(sql: "BEGIN IMMEDIATE")
+            defer { try? database.execute(sql: "ROLLBACK") }
+            try writer.connection.queue.inDatabase { _ = try $0.checkpoint(.passive) }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+
+#if canImport(Darwin)
+    import Darwin
+#else
+    import Glibc
+#endif
+
+/// The one lock under which every yoloq process writes, checkpoints, opens and closes a queue.
+///
+/// Three steps: a semaphore between the threads of this process, a turnstile file for the next in line, and the lock
+/// file itself; the turnstile is dropped as soon as the lock is held. With the lock file alone a process that writes in
+/// a loop takes it again before a waiting one wakes up; with the turnstile the loop stands in line like everybody.
+///
+/// `flock` is bound to the open file, so each step has one descriptor, closed on `exec` and never shared.
+final class WriteLock: Sendable {
+    private let threads = DispatchSemaphore(value: 1)
+    private let turnstile: Int32
+    private let file: Int32
+    private let path: String
+
+    /// Opens the two files and makes them if they are missing.
+    init(_ paths: QueuePaths) throws(JobsError) {
+        path = paths.writeLock
+        turnstile = try openSidecar(paths.turnstile)
+        file = try openSidecar(paths.writeLock)
+    }
+
+    deinit {
+        close(file)
+        close(turnstile)
+    }
+
+    /// Runs a piece of work while nobody else writes.
+    ///
+    /// - Parameters:
+    ///   - patience: How long to wait for the lock.
+    ///   - giveUp: Asked while waiting; true ends the wait.
+    ///   - body: The work. It must not ask for the lock again.
+    /// - Returns: What the work returns.
+    /// - Throws: `busy` when the patience is at its end, with the holder's process; `interrupted` when `giveUp` said so;
+    ///   what the work throws.
+    func withLock<R: ~Copyable>(
+        patience: Duration,
+        giveUp: () -> Bool,
+        _ body: () throws(JobsError) -> R
+    ) throws(JobsError) -> R {
+        let deadline = ContinuousClock.now + patience
+        try wait(until: deadline, giveUp) { threads.wait(timeout: .now() + .milliseconds(20)) == .success }
+        defer { threads.signal() }
+        try wait(until: deadline, giveUp) { tryLock(turnstile) }
+        do {
+            defer { flock(turnstile, LOCK_UN) }
+            try wait(until: deadline, giveUp) { tryLock(file) }
+        }
+        defer { flock(file, LOCK_UN) }
+        signHolder()
+        return try body()
+    }
+
+    /// Tries until it works.
+    ///
+    /// The waits are short: a write transaction takes well under a millisecond without its fsync.
+    private func wait(until deadline: ContinuousClock.Instant, _ giveUp: () -> Bool, _ attempt: () -> Bool)
+        throws(JobsError)
+    {
+        var pause: UInt32 = 20  // µs
+        while !attempt() {
+            if giveUp() { throw JobsError(.interrupted, "stopped while waiting for the write lock \(path)") }
+            guard ContinuousClock.now < deadline else {
+                let holder = holder.map { "process \($0)" } ?? "another process"
+                throw JobsError(
+                    .busy,
+                    "cannot write to the queue: \(holder) has held \(path) for too long. Try again, or stop it"
+                )
+            }
+            usleep(pause)
+            pause = min(pause * 2, 500)
+        }
+    }
+
+    private func tryLock(_ descriptor: Int32) -> Bool {
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EINTR else { return false }
+        }
+        return true
+    }
+
+    /// Leaves our process id in the lock file, for the message of whoever waits in vain.
+    private func signHolder() {
+        var pid = getpid()
+        pwrite(file, &pid, MemoryLayout.size(ofValue: pid), 0)
+    }
+
+    private var holder: pid_t? {
+        var pid: pid_t = 0
+        return pread(file, &pid, MemoryLayout.size(ofValue: pid), 0) == MemoryLayout.size(ofValue: pid) ? pid : nil
+    }
+}
+
+/// Opens a small file beside the database for reading and writing, and makes it if it is missing.
+func openSidecar(_ path: String) throws(JobsError) -> Int32 {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+        let reason = String(cString: strerror(errno))
+        throw JobsError(
+            .io,
+            "cannot open the queue: \(path): \(reason). Check that the folder exists and that you may write to it"
+        )
+    }
+    return descriptor
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import GRDB
+
+@testable import YoloqJobs
+
+/// A folder that goes away with its owner.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "yoloq-test-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// Opens a queue in a new folder, runs the body, closes the queue, always.
+func withQueue<R>(
+    options: JobQueue.Options = JobQueue.Options(),
+    _ body: (JobQueue) throws -> R
+) throws -> R {
+    let folder = try TemporaryFolder()
+    return try withExtendedLifetime(folder) {
+        let queue = try JobQueue(path: folder.path + "/queue.db", options: options)
+        let result = Result { try body(queue) }
+        try queue.close()
+        return try result.get()
+    }
+}
+
+/// A fixed moment; tests move away from it.
+let noon = Timestamp(microseconds: 1_800_000_000_000_000)
+
+/// A model that no file stands for: the queue does not look.
+func model(_ name: String = "net") -> ModelReference {
+    ModelReference(name: name, path: "/models/\(name).onnx", sha256: String(repeating: "a", count: 64))
+}
+
+/// Jobs named after their number.
+func requests(_ count: Int, model name: String = "net", batch: String? = nil, priority: Int = 0) -> [JobRequest] {
+    (0..<count).map {
+        JobRequest(model: model(name), source: "/images/\($0).jpg", batch: batch, priority: priority)
+    }
+}
+
+extension JobQueue {
+    /// The rows of all models.
+    func allModels() throws -> [Int64] { try models().map(\.id) }
+
+    /// Claims for a worker called `w`, serving everything.
+    func claimAny(limit: Int = 1, loaded: Int64? = nil, now: Timestamp = noon) throws -> [Claim] {
+        try claim(limit: limit, models: allModels(), loaded: loaded, worker: "w", now: now)
+    }
+
+    /// Counts the rows themselves, state by state, for comparison with the counters.
+    func countRows() throws -> JobCounts {
+        try read("count rows") { database in
+            var counts = JobCounts()
+            for state in JobState.allCases {
+                counts[state] =
+                    try Int.fetchOne(
+                        database,
+                        sql: "SELECT count(*) FROM jobs WHERE state = ?",
+                        arguments: [state.rawValue]
+                    ) ?? 0
+            }
+            return counts
+        }
+    }
+}
