@@ -9,11 +9,23 @@ extension ImageDecoder {
         try limits.check(width: width, height: height)
         guard var image = RGBImage(allocating: width, height) else { throw .outOfMemory(width: width, height: height) }
         try file.decode(into: &image)
+        guard hasWholeEnd(bytes) else { throw .truncated(.png, "IEND is incomplete") }
         guard let upright = image.upright(try file.readOrientation()) else {
             throw .outOfMemory(width: width, height: height)
         }
         return DecodedImage(image: upright, format: .png, warnings: [])
     }
+}
+
+/// Whether IEND lies in the file with its checksum, which libspng does not ask for, and OpenCV does.
+private func hasWholeEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let frame = 12  // of each chunk: length and type before the data, checksum after
+    var start = 8  // the signature
+    while start <= bytes.count - frame {
+        if bytes[start + 4..<start + 8].elementsEqual("IEND".utf8) { return true }
+        start += frame + Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+    }
+    return false
 }
 
 /// One libspng context, reading bytes that it does not own.

@@ -13,8 +13,12 @@ import Testing
     @Test func `bytes are those of the formula at random sizes`() {
         var generator = SeededGenerator(seed: 20_26)
         for _ in 0..<60 {
-            let (sourceWidth, sourceHeight) = (Int.random(in: 1...90, using: &generator), Int.random(in: 1...90, using: &generator))
-            let (width, height) = (Int.random(in: 1...120, using: &generator), Int.random(in: 1...120, using: &generator))
+            let (sourceWidth, sourceHeight) = (
+                Int.random(in: 1...90, using: &generator), Int.random(in: 1...90, using: &generator)
+            )
+            let (width, height) = (
+                Int.random(in: 1...120, using: &generator), Int.random(in: 1...120, using: &generator)
+            )
             let image = RGBImage(noise: generator.next(), width: sourceWidth, height: sourceHeight)
             #expect(
                 resize(image, width: width, height: height) == slowResize(image, width: width, height: height),
@@ -61,7 +65,10 @@ import Testing
 
     private func resize(_ image: borrowing RGBImage, width: Int, height: Int) -> [UInt8] {
         let resizer = BilinearResizer(
-            sourceWidth: image.width, sourceHeight: image.height, width: width, height: height
+            sourceWidth: image.width,
+            sourceHeight: image.height,
+            width: width,
+            height: height
         )
         var out: [UInt8] = []
         resizer.forEachRow(of: image) { out += $1 }

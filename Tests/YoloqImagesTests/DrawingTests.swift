@@ -59,7 +59,9 @@ import Testing
     }
 
     @Test func `letters are black on light ground and white on dark`() {
-        for (ground, text) in [(RGBColor(red: 255, green: 255, blue: 0), UInt8(0)), (RGBColor(red: 0, green: 0, blue: 99), 255)] {
+        for (ground, text) in [
+            (RGBColor(red: 255, green: 255, blue: 0), UInt8(0)), (RGBColor(red: 0, green: 0, blue: 99), 255),
+        ] {
             var image = RGBImage(width: 120, height: 100)
             image.drawLabel("H", x: 20, y: 60, lineWidth: 2, color: ground)
             #expect((0..<100).contains { image.color(21, $0) == RGBColor(red: text, green: text, blue: text) })

@@ -22,7 +22,10 @@ struct JPEGFixture: Sendable, CustomTestStringConvertible {
 
     /// CMYK, Adobe transform 0.
     static let cmyk = JPEGFixture(
-        "cmyk", width: 11, height: 9, hash: 0x497E3421FF11E665,
+        "cmyk",
+        width: 11,
+        height: 9,
+        hash: 0x497E3421FF11E665,
         base64: """
             /9j/7gAOQWRvYmUAZAAAAAAA/9sAQwAFAwQEBAMFBAQEBQUFBgcMCAcHBwcPCwsJDBEPEhIRDxERExYcFxMUGhURERghGBodHR8f
             HxMXIiQiHiQcHh8e/8AAFAgACQALBEMRAE0RAFkRAEsRAP/EAB8AAAEFAQEBAQEBAAAAAAAAAAABAgMEBQYHCAkKC//EALUQAAIB
@@ -37,7 +40,10 @@ struct JPEGFixture: Sendable, CustomTestStringConvertible {
 
     /// YCCK: the same file with Adobe transform 2.
     static let ycck = JPEGFixture(
-        "ycck", width: 11, height: 9, hash: 0x7AE07BC7070A06F2,
+        "ycck",
+        width: 11,
+        height: 9,
+        hash: 0x7AE07BC7070A06F2,
         base64: """
             /9j/7gAOQWRvYmUAZAAAAAAC/9sAQwAFAwQEBAMFBAQEBQUFBgcMCAcHBwcPCwsJDBEPEhIRDxERExYcFxMUGhURERghGBodHR8f
             HxMXIiQiHiQcHh8e/8AAFAgACQALBEMRAE0RAFkRAEsRAP/EAB8AAAEFAQEBAQEBAAAAAAAAAAABAgMEBQYHCAkKC//EALUQAAIB
@@ -52,7 +58,10 @@ struct JPEGFixture: Sendable, CustomTestStringConvertible {
 
     /// One component.
     static let gray = JPEGFixture(
-        "gray", width: 11, height: 9, hash: 0x3E49E1B5F8081791,
+        "gray",
+        width: 11,
+        height: 9,
+        hash: 0x3E49E1B5F8081791,
         base64: """
             /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAUDBAQEAwUEBAQFBQUGBwwIBwcHBw8LCwkMEQ8SEhEPERETFhwXExQaFRERGCEYGh0d
             Hx8fExciJCIeJBweHx7/wAALCAAJAAsBAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUF
@@ -65,7 +74,10 @@ struct JPEGFixture: Sendable, CustomTestStringConvertible {
 
     /// Colour, chroma halved both ways, odd sizes.
     static let color420 = JPEGFixture(
-        "color420", width: 17, height: 13, hash: 0x4BD1638AACA2AB33,
+        "color420",
+        width: 17,
+        height: 13,
+        hash: 0x4BD1638AACA2AB33,
         base64: """
             /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAUDBAQEAwUEBAQFBQUGBwwIBwcHBw8LCwkMEQ8SEhEPERETFhwXExQaFRERGCEYGh0d
             Hx8fExciJCIeJBweHx7/2wBDAQUFBQcGBw4ICA4eFBEUHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4e
@@ -82,7 +94,10 @@ struct JPEGFixture: Sendable, CustomTestStringConvertible {
 
     /// The like, progressive.
     static let progressive = JPEGFixture(
-        "progressive", width: 17, height: 13, hash: 0x6F00E6EE6BA80D9F,
+        "progressive",
+        width: 17,
+        height: 13,
+        hash: 0x6F00E6EE6BA80D9F,
         base64: """
             /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAUDBAQEAwUEBAQFBQUGBwwIBwcHBw8LCwkMEQ8SEhEPERETFhwXExQaFRERGCEYGh0d
             Hx8fExciJCIeJBweHx7/2wBDAQUFBQcGBw4ICA4eFBEUHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4e

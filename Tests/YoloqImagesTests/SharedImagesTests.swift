@@ -15,7 +15,8 @@ struct SharedImagesTests {
 
     @Test(arguments: [
         ("odd/bad/bitflip.png", ImageError.Code.corrupt), ("odd/bad/bomb-100000x100000.png", .tooLarge),
-        ("odd/bad/empty.jpg", .empty), ("odd/bad/header-only.jpg", .truncated), ("odd/bad/text.jpg", .unsupportedFormat),
+        ("odd/bad/empty.jpg", .empty), ("odd/bad/header-only.jpg", .truncated),
+        ("odd/bad/text.jpg", .unsupportedFormat),
         ("odd/bad/truncated.jpg", .truncated), ("odd/bad/truncated.png", .truncated),
         ("odd/bad/zeros.png", .unsupportedFormat), ("odd/lossless.webp", .unsupportedFormat),
         ("odd/lossy.webp", .unsupportedFormat), ("odd/photo.bmp", .unsupportedFormat),

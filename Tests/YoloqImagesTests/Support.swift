@@ -123,7 +123,7 @@ struct PNGWriter {
 
     private var channels: Int { [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][colorType] ?? 1 }
 
-    /// - Parameter sample: Value of a channel at (x, y), of `bitDepth` bits.
+    // `sample` gives the value of a channel at (x, y), of `bitDepth` bits.
     func file(_ sample: (_ x: Int, _ y: Int, _ channel: Int) -> Int) -> [UInt8] {
         var header = Self.bytes(UInt32(width)) + Self.bytes(UInt32(height))
         header += [UInt8(bitDepth), UInt8(colorType), 0, 0, isInterlaced ? 1 : 0]
