@@ -28,8 +28,11 @@ import Testing
     }
 
     @Test func `bytes are those of the formula where weights are extreme`() {
-        // Just above a size, where fractions come close to 0 and 1, and rounding ties.
-        for (from, to) in [(2047, 2048), (2048, 2047), (4096, 4095), (1, 4096), (3, 4099), (4095, 6), (1025, 1024)] {
+        // Fractions close to 0 and 1, rounding ties, and (the last two) weights that add up to 2049.
+        for (from, to) in [
+            (2047, 2048), (2048, 2047), (4096, 4095), (1, 4096), (3, 4099), (4095, 6), (1025, 1024), (9301, 8207),
+            (41_621, 22_169),
+        ] {
             let image = RGBImage(noise: 7, width: from, height: 2)
             #expect(resize(image, width: to, height: 3) == slowResize(image, width: to, height: 3), "\(from) to \(to)")
         }
