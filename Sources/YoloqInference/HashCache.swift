@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+/// Remembers the hashes of model files by what `stat` says of them, so that submitting needs not read a whole model.
+///
+/// A small JSON file, replaced whole: of two processes that write at once one entry is lost and found again. A broken
+/// file counts as empty.
+struct HashCache {
+    private struct Entry: Codable {
+        var path: String
+        var identity: MappedFile.Identity
+        var sha256: String
+    }
+
+    /// The most files remembered; the oldest are forgotten.
+    static let capacity = 256
+
+    /// The JSON file; nil remembers nothing.
+    let path: String?
+
+    /// The hash of a file's content.
+    ///
+    /// - Parameters:
+    ///   - file: The file, open.
+    ///   - filePath: Its absolute path.
+    /// - Returns: SHA-256, 64 hexadecimal digits; computed if the file is new or has changed.
+    func sha256(of file: borrowing MappedFile, at filePath: String) -> String {
+        let data = path.flatMap(contents(ofFileAt:))
+        var entries = data.flatMap { try? JSONDecoder().decode([Entry].self, from: $0) } ?? []
+        if let known = entries.last(where: { $0.path == filePath && $0.identity == file.identity }) {
+            return known.sha256
+        }
+        let sha256 = file.sha256()
+        guard let path else { return sha256 }
+        entries.removeAll { $0.path == filePath }
+        entries.append(Entry(path: filePath, identity: file.identity, sha256: sha256))
+        if let data = try? JSONEncoder().encode(entries.suffix(Self.capacity)) { replaceFile(data, at: path) }
+        return sha256
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Crypto
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// A file's content in memory, read as it is looked at, and what the file was when it was opened.
+struct MappedFile: ~Copyable {
+    /// Tells one content of a file from another without reading it.
+    struct Identity: Sendable, Hashable, Codable {
+        var byteCount: Int64
+        /// Nanoseconds since 1970 UTC.
+        var modified: Int64
+        var inode: UInt64
+    }
+
+    let identity: Identity
+    private let memory: UnsafeMutableRawPointer?
+
+    /// Maps a file.
+    ///
+    /// - Parameter path: An absolute path.
+    /// - Throws: `InferenceError` with code `.modelMissing` and the system's reason, or `.modelInvalid` if it is empty
+    ///   or no file.
+    init(path: String) throws(InferenceError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let reason = String(cString: strerror(errno))
+            throw InferenceError(code: .modelMissing, message: "cannot read model \(path): \(reason).")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
+            throw InferenceError(code: .modelInvalid, message: "cannot read model \(path): empty or not a file.")
+        }
+        let memory = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0)
+        guard memory != MAP_FAILED else {
+            let reason = String(cString: strerror(errno))
+            throw InferenceError(code: .modelMissing, message: "cannot read model \(path): \(reason).")
+        }
+        self.memory = memory
+        self.identity = Identity(status)
+    }
+
+    deinit { munmap(memory, Int(identity.byteCount)) }
+
+    /// The content, valid as long as this value.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: Int(identity.byteCount)) }
+
+    /// SHA-256 of the content, 64 hexadecimal digits.
+    borrowing func sha256() -> String {
+        var hash = SHA256()
+        hash.update(bufferPointer: bytes)
+        return hash.finalize().map { byte in
+            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }.joined()
+    }
+
+    /// What a file is now, without opening it.
+    ///
+    /// - Parameter path: An absolute path.
+    /// - Returns: nil if it is not there or no file.
+    static func identity(ofFileAt path: String) -> Identity? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Identity(status)
+    }
+}
+
+extension MappedFile.Identity {
+    fileprivate init(_ status: stat) {
+        #if canImport(Darwin)
+            let time = status.st_mtimespec
+        #else
+            let time = status.st_mtim
+        #endif
+        self.init(
+            byteCount: Int64(status.st_size),
+            modified: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec),
+            inode: UInt64(status.st_ino)
+        )
+    }
+}
+
+/// Whether something is at a path, links followed.
+func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+/// Whether a folder is at a path, links followed.
+func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
+/// Makes a folder and those above it.
+///
+/// - Parameter path: An absolute path.
+/// - Returns: Whether it is there now and can be written to.
+func makeFolder(_ path: String) -> Bool {
+    try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    return access(path, W_OK) == 0
+}
+
+/// Writes a file so that readers see the old content or the new, never half.
+///
+/// - Parameters:
+///   - data: The new content.
+///   - path: An absolute path; its folder is made if need be.
+/// - Returns: Whether it was written; a cache that cannot be written is not worth an error.
+@discardableResult
+func replaceFile(_ data: Data, at path: String) -> Bool {
+    guard makeFolder(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])) else { return false }
+    let temporary = "\(path).\(getpid()).\(UInt64.random(in: 0...UInt64.max))"
+    guard (try? data.write(to: URL(filePath: temporary))) != nil, rename(temporary, path) == 0 else {
+        unlink(temporary)
+        return false
+    }
+    return true
+}
+
+/// The content of a small file; nil if it cannot be read.
+func contents(ofFileAt path: String) -> Data? { try? Data(contentsOf: URL(filePath: path)) }

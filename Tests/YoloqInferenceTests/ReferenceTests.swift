@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+import YoloqImages
+import YoloqVision
+
+@testable import YoloqInference
+
+/// What the reference gave for one photo: see golden/ in ../shared.
+private struct Golden: Decodable {
+    struct Found: Decodable {
+        var `class`: Int
+        var confidence: Double
+        /// Pixels of the photo.
+        var xyxy: [Double]
+    }
+
+    var boxes: [Found]
+}
+
+/// From a file's bytes to predictions, against Ultralytics 8.4.190 at f32.
+@Suite(.enabled(if: hasOpenVINO, needsOpenVINO), .enabled(if: hasShared, needsShared))
+struct `Predictions against the reference` {
+    @Test(arguments: ["yolo11n", "yolo26n"], ["bus", "dog", "giraffe", "horses", "zidane"])
+    func `boxes agree within 0.02 px and scores within 0.0005`(_ model: String, _ photo: String) throws {
+        let models = ModelDirectory(searchPaths: [shared + "/weights"], hashCache: nil)
+        let file = try models.resolve(model)
+        let engine = try OpenVINOEngine(file, runtime: runtime.get(), options: .init(precision: .f32))
+        var predictor = Predictor(engine: engine, card: file.card)
+        try predictor.warmUp()
+
+        let bytes = try Data(contentsOf: URL(filePath: "\(shared)/images/\(photo).jpg"))
+        for (mode, letterbox) in [("square", LetterboxMode.full), ("rect", .rect)] {
+            let path = "\(shared)/golden/\(model)--\(photo)--\(mode).json"
+            guard let data = contents(ofFileAt: path) else { continue }  // fixed models have no rect
+            let golden = try JSONDecoder().decode(Golden.self, from: data).boxes
+            var parameters = PredictionParameters()
+            parameters.letterbox = letterbox
+            var found: PredictedImage?
+            try bytes.withUnsafeBytes { bytes in
+                found = try predictor.predict(try ImageDecoder.decode(bytes).image, parameters: parameters)
+            }
+            let predictions = try #require(found).predictions
+            #expect(found?.letterbox == letterbox)
+            #expect(predictions.map(\.classIndex) == golden.map(\.class))
+            for (prediction, golden) in zip(predictions, golden) {
+                let box = prediction.box
+                for (mine, reference) in zip([box.x1, box.y1, box.x2, box.y2], golden.xyxy) {
+                    #expect(abs(Double(mine) - reference) <= 0.02)
+                }
+                #expect(abs(Double(prediction.confidence) - golden.confidence) <= 0.0005)
+            }
+        }
+    }
+}
