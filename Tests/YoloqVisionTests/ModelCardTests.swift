@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+
+@testable import YoloqVision
+
+@Suite struct ModelCardTests {
+    @Test func `a static detect model is read`() throws {
+        let card = try read(TinyModel(metadata: TinyModel.metadata(classCount: 80)))
+        #expect(card.task == .detect)
+        #expect(card.classNames.count == 80)
+        #expect(card.classNames[79] == "c79")
+        #expect(card.stride == 32)
+        #expect(card.imageSize == ImageSize(height: 640, width: 640))
+        #expect(!card.isDynamic)
+        #expect(card.inputShape == [1, 3, 640, 640])
+        #expect(card.outputShapes == [[1, 84, 8400]])
+        #expect(card.head == .anchors)
+        #expect(card.metadata["batch"] == "1")
+    }
+
+    @Test func `a dynamic model has free sides and its metadata's size`() throws {
+        var model = TinyModel(input: [nil, 3, nil, nil], outputs: [[nil, nil, nil]])
+        model.metadata = TinyModel.metadata(classCount: 80, isDynamic: true)
+        let card = try read(model)
+        #expect(card.isDynamic)
+        #expect(card.imageSize == ImageSize(height: 640, width: 640))
+        #expect(card.inputShape == [nil, 3, nil, nil])
+        #expect(card.head == .anchors)
+    }
+
+    @Test func `fixed sides outweigh the metadata`() throws {
+        var model = TinyModel(input: [1, 3, 384, 640], outputs: [[1, 84, 5040]])
+        model.metadata = TinyModel.metadata(classCount: 80, isDynamic: true)
+        let card = try read(model)
+        #expect(!card.isDynamic)
+        #expect(card.imageSize == ImageSize(height: 384, width: 640))
+    }
+
+    @Test func `inputs that are initializers are left out`() throws {
+        var model = TinyModel(metadata: TinyModel.metadata(classCount: 80))
+        model.listedInitializers = ["model.0.weight", "model.0.bias"]
+        #expect(try read(model).inputShape == [1, 3, 640, 640])
+    }
+
+    @Test func `the end-to-end head is known by its flag, by args nms and by its shape`() throws {
+        var model = TinyModel(outputs: [[1, 300, 6]])
+        model.metadata = TinyModel.metadata(classCount: 80, isEndToEnd: true)
+        #expect(try read(model).head == .endToEnd)
+        model.metadata = [("names", "{0: 'a', 1: 'b', 2: 'c'}"), ("task", "detect"), ("args", "{'nms': True}")]
+        #expect(try read(model).head == .endToEnd)
+        model.metadata.removeLast()
+        #expect(try read(model).head == .endToEnd)
+        model.metadata = []
+        let card = try read(model)
+        #expect(card.head == .endToEnd)
+        #expect(card.classNames.isEmpty)
+    }
+
+    @Test func `a model without metadata has numbered classes`() throws {
+        let card = try read(TinyModel(outputs: [[1, 7, 8400]]))
+        #expect(card.classNames == ["class0", "class1", "class2"])
+        #expect(card.head == .anchors)
+    }
+
+    @Test func `names may be a list, size a number, and args no literal`() throws {
+        var model = TinyModel(input: [nil, 3, nil, nil], outputs: [[nil, 6, nil]])
+        model.metadata = [
+            ("names", "['a', 'b']"), ("imgsz", "320"), ("args", "{'device': device(type='cpu')}"), ("task", "detect"),
+        ]
+        let card = try read(model)
+        #expect(card.classNames == ["a", "b"])
+        #expect(card.imageSize == ImageSize(height: 320, width: 320))
+        #expect(card.isDynamic)
+    }
+
+    @Test(arguments: ["segment", "pose", "obb", "classify"])
+    func `other tasks have a card`(task: String) throws {
+        let model = TinyModel(outputs: [[1, 36]], metadata: TinyModel.metadata(classCount: 36, task: task))
+        let card = try read(model)
+        #expect(card.task.rawValue == task)
+        #expect(card.classNames.count == 36)
+    }
+
+    @Test(arguments: Refusal.all)
+    fileprivate func `what cannot be used is refused with a reason`(refusal: Refusal) throws {
+        let refused = try #require(error { () throws(VisionError) in _ = try read(refusal.model) })
+        #expect(refused.code == refusal.code)
+        #expect(refused.message.contains(refusal.words), "\(refused)")
+    }
+
+    @Test func `files that are no models are named for what they are`() {
+        func message(_ text: String) -> String { error { () throws(VisionError) in _ = try read(Array(text.utf8)) }?.message ?? "" }
+        #expect(message("").contains("is empty"))
+        #expect(message("version https://git-lfs.github.com/spec/v1\noid").contains("git lfs pull"))
+        #expect(message("PK\u{3}\u{4}archive/data.pkl").contains("yolo export"))
+        #expect(message("<html>").contains("cannot read the model"))
+    }
+
+    @Test func `a file cut anywhere is an error or, past its graph, a poorer card`() {
+        let bytes = TinyModel(metadata: TinyModel.metadata(classCount: 3)).bytes
+        for count in bytes.indices {
+            _ = error { () throws(VisionError) in _ = try read(Array(bytes.prefix(count))) }
+        }
+        #expect(error { () throws(VisionError) in _ = try read(Array(bytes.dropLast())) }?.code == .modelInvalid)
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func `random changes to a file never crash`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var model = TinyModel(metadata: TinyModel.metadata(classCount: 80))
+        model.listedInitializers = ["weight"]
+        let original = model.bytes
+        for _ in 0..<4000 {
+            var bytes = original
+            for _ in 0..<Int.random(in: 1...6, using: &random) {
+                bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            if Bool.random(using: &random) { bytes.removeLast(Int.random(in: 0...bytes.count, using: &random)) }
+            _ = error { () throws(VisionError) in _ = try read(bytes) }
+        }
+    }
+
+    @Test func `hostile lengths and dimensions are errors`() throws {
+        #expect(error { () throws(VisionError) in _ = try read([0x3A, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]) } != nil)
+        #expect(
+            error { () throws(VisionError) in _ = try read([0x3A] + Array(repeating: 0xFF, count: 9) + [0x01]) } != nil
+        )
+        #expect(error { () throws(VisionError) in _ = try read(Array(repeating: 0xFF, count: 40)) } != nil)
+        for shape in [[1, .max, .max], [1, 1 << 31, 8], [1, 1 << 30, 1 << 30 + 1], [1, 2, 3, 4, 5, 6, 7, 8, 9]] {
+            #expect(error { () throws(VisionError) in _ = try read(TinyModel(outputs: [shape])) } != nil)
+        }
+        let huge = TinyModel(input: [1, 3, 1 << 30, 1 << 30])
+        #expect(error { () throws(VisionError) in _ = try read(huge) } != nil)
+    }
+
+    @Test func `classes are found by name or number`() throws {
+        let card = ModelCard(classNames: ["person", "traffic light", "dog", "7", "dog"])
+        #expect(try card.classIndices(for: ["dog", "person", "1", "dog"]) == [2, 4, 0, 1])
+        #expect(try card.classIndices(for: ["7"]) == [3])
+        #expect(try card.classIndices(for: []) == [])
+    }
+
+    @Test func `an unknown class is refused with the names nearby`() {
+        let card = ModelCard(classNames: ["person", "traffic light", "dog", "hot dog"])
+        func message(_ name: String) -> String {
+            error { () throws(VisionError) in _ = try card.classIndices(for: [name]) }?.message ?? ""
+        }
+        #expect(message("Person").contains("Did you mean person?"))
+        #expect(message("persn").contains("Did you mean person?"))
+        #expect(message("light").contains("Did you mean traffic light?"))
+        #expect(message("xylophone").contains("It has person, traffic light, dog, hot dog."))
+        #expect(message("4").contains("classes 0 to 3"))
+        #expect(message("").contains("no such class"))
+    }
+}
+
+/// A model that must not be taken, and what the message must say.
+private struct Refusal: CustomTestStringConvertible {
+    let testDescription: String
+    let model: TinyModel
+    var code = VisionError.Code.unsupportedModel
+    let words: String
+
+    static let all = [
+        Refusal(
+            testDescription: "YOLOv5",
+            model: TinyModel(outputs: [[1, 25200, 85]], metadata: [("stride", "32"), ("names", names(80))]),
+            words: "YOLOv5"
+        ),
+        Refusal(
+            testDescription: "YOLOv5 of one class",
+            model: TinyModel(outputs: [[1, 25200, 6]], metadata: [("stride", "32"), ("names", names(1))]),
+            words: "YOLOv5"
+        ),
+        Refusal(
+            testDescription: "YOLOv5 of one class, dynamic",
+            model: TinyModel(
+                input: [nil, 3, nil, nil],
+                outputs: [[nil, nil, 6]],
+                metadata: [("stride", "32"), ("names", names(1))]
+            ),
+            words: "YOLOv5"
+        ),
+        Refusal(testDescription: "YOLOX", model: TinyModel(outputs: [[1, 8400, 85]]), words: "YOLOX"),
+        Refusal(testDescription: "YOLOX of one class", model: TinyModel(outputs: [[1, 8400, 6]]), words: "YOLOX"),
+        Refusal(testDescription: "RT-DETR without metadata", model: TinyModel(outputs: [[1, 300, 84]]), words: "RT-DETR"),
+        Refusal(
+            testDescription: "RT-DETR with metadata",
+            model: TinyModel(outputs: [[1, 300, 84]], metadata: TinyModel.metadata(classCount: 80)),
+            words: "RT-DETR"
+        ),
+        Refusal(
+            testDescription: "RT-DETR or end-to-end",
+            model: TinyModel(outputs: [[1, 300, 6]], metadata: [("names", names(2))]),
+            words: "2 classes"
+        ),
+        Refusal(testDescription: "pose without metadata", model: TinyModel(outputs: [[1, 56, 8400]]), words: "pose"),
+        Refusal(
+            testDescription: "nothing known",
+            model: TinyModel(input: [nil, 3, nil, nil], outputs: [[nil, nil, nil]]),
+            words: "no metadata"
+        ),
+        Refusal(testDescription: "raw heads", model: TinyModel(outputs: [[1, 144, 80, 80], [1, 144, 40, 40]]), words: "outputs"),
+        Refusal(testDescription: "odd anchor count", model: TinyModel(outputs: [[1, 84, 8401]]), words: "[1, 84, 8401]"),
+        Refusal(
+            testDescription: "names and shape contradict",
+            model: TinyModel(metadata: TinyModel.metadata(classCount: 79)),
+            code: .modelInvalid,
+            words: "79 classes"
+        ),
+        Refusal(
+            testDescription: "flag and shape contradict",
+            model: TinyModel(outputs: [[1, 300, 6]], metadata: TinyModel.metadata(classCount: 80)),
+            code: .modelInvalid,
+            words: "end-to-end"
+        ),
+        Refusal(testDescription: "float16", model: TinyModel(elementType: 10), words: "without half=True"),
+        Refusal(testDescription: "uint8", model: TinyModel(elementType: 2), words: "not float32"),
+        Refusal(testDescription: "NHWC", model: TinyModel(input: [1, 640, 640, 3]), words: "(1, 3, height, width)"),
+        Refusal(testDescription: "batch of 8", model: TinyModel(input: [8, 3, 640, 640]), words: "batch=1"),
+        Refusal(testDescription: "unknown task", model: TinyModel(metadata: [("task", "depth")]), words: "depth"),
+        Refusal(
+            testDescription: "holes in the names",
+            model: TinyModel(metadata: [("names", "{0: 'a', 2: 'b'}")]),
+            code: .modelInvalid,
+            words: "names"
+        ),
+        Refusal(
+            testDescription: "absurd size",
+            model: TinyModel(metadata: [("imgsz", "[640, -1]")]),
+            code: .modelInvalid,
+            words: "imgsz"
+        ),
+        Refusal(
+            testDescription: "absurd stride",
+            model: TinyModel(metadata: [("stride", "0")]),
+            code: .modelInvalid,
+            words: "stride"
+        ),
+    ]
+
+    private static func names(_ count: Int) -> String {
+        "{" + (0..<count).map { "\($0): 'n\($0)'" }.joined(separator: ", ") + "}"
+    }
+}
+
+private func read(_ model: TinyModel) throws(VisionError) -> ModelCard {
+    try read(model.bytes)
+}
+
+private func read(_ bytes: [UInt8]) throws(VisionError) -> ModelCard {
+    try bytes.withUnsafeBufferPointer { bytes throws(VisionError) in try ModelCard(onnx: UnsafeRawBufferPointer(bytes)) }
+}
