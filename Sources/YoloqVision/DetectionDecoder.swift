@@ -98,8 +98,11 @@ private struct AnchorColumns {
         var candidates: [Candidate] = []
         let (x, y) = (values, values + anchorCount)
         let (width, height) = (values + 2 * anchorCount, values + 3 * anchorCount)
-        forEachBest(of: values + 4 * anchorCount, above: threshold) { anchor, classIndex, confidence in
-            guard filter.contains(classIndex) else { return }
+        let scores = values + 4 * anchorCount
+        forEachAnchor(of: scores, above: threshold) { anchor, confidence in
+            guard let classIndex = firstClass(of: scores + anchor, with: confidence), filter.contains(classIndex) else {
+                return
+            }
             let (halfWidth, halfHeight) = (width[anchor] / 2, height[anchor] / 2)
             let box = Box(
                 x1: x[anchor] - halfWidth,
@@ -112,52 +115,45 @@ private struct AnchorColumns {
         return candidates
     }
 
-    /// Calls `body` for each anchor whose best class is above the threshold, in their order.
+    /// Calls `body` for each anchor whose highest score is above the threshold, in their order.
     ///
     /// Goes class by class over blocks of anchors that stay in the first-level cache: the way the numbers lie in memory,
-    /// several at a time. Anchor by anchor each number would be on a cache line of its own.
-    private func forEachBest(
+    /// several at a time. Anchor by anchor each number would be on a cache line of its own. Few anchors pass, so which
+    /// class it was is looked up afterwards.
+    private func forEachAnchor(
         of scores: UnsafePointer<Float>,
         above threshold: Float,
-        _ body: (_ anchor: Int, _ classIndex: Int, _ confidence: Float) -> Void
+        _ body: (_ anchor: Int, _ confidence: Float) -> Void
     ) {
         let blockSize = min(1024, anchorCount)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: blockSize) { best in
-            withUnsafeTemporaryAllocation(of: Int32.self, capacity: blockSize) { classes in
-                guard let best = best.baseAddress, let classes = classes.baseAddress else { return }
-                for start in stride(from: 0, to: anchorCount, by: blockSize) {
-                    let count = min(blockSize, anchorCount - start)
-                    best.initialize(from: scores + start, count: count)
-                    classes.initialize(repeating: 0, count: count)
-                    for classIndex in 1..<max(classCount, 1) {
-                        raise(best, classes, scores + classIndex * anchorCount + start, Int32(classIndex), count)
-                    }
-                    for index in 0..<count where best[index] > threshold {
-                        body(start + index, Int(classes[index]), best[index])
-                    }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: blockSize) { block in
+            guard let highest = block.baseAddress else { return }
+            for start in stride(from: 0, to: anchorCount, by: blockSize) {
+                let count = min(blockSize, anchorCount - start)
+                highest.initialize(from: scores + start, count: count)
+                for classIndex in 1..<classCount {
+                    raise(highest, to: scores + classIndex * anchorCount + start, count)
                 }
+                for index in 0..<count where highest[index] > threshold { body(start + index, highest[index]) }
             }
         }
     }
+
+    /// The first class whose score is the anchor's highest; nil if one is NaN, since torch's maximum then is NaN.
+    private func firstClass(of scores: UnsafePointer<Float>, with highest: Float) -> Int? {
+        var first: Int?
+        for classIndex in 0..<classCount {
+            let score = scores[classIndex * anchorCount]
+            if score.isNaN { return nil }
+            if first == nil, score == highest { first = classIndex }
+        }
+        return first
+    }
 }
 
-/// Takes over each score that is above the best so far.
-///
-/// The first of equals stays; NaN wins and stays, as in torch.
-private func raise(
-    _ best: UnsafeMutablePointer<Float>,
-    _ classes: UnsafeMutablePointer<Int32>,
-    _ scores: UnsafePointer<Float>,
-    _ classIndex: Int32,
-    _ count: Int
-) {
-    for index in 0..<count {
-        let score = scores[index]
-        let previous = best[index]
-        let isBetter = (score > previous) != (score != score)  // never both
-        best[index] = isBetter ? score : previous
-        classes[index] = isBetter ? classIndex : classes[index]
-    }
+/// Raises each of `count` numbers to the other where that is above it; one instruction for several, NaN passed over.
+private func raise(_ highest: UnsafeMutablePointer<Float>, to scores: UnsafePointer<Float>, _ count: Int) {
+    for index in 0..<count { highest[index] = scores[index] > highest[index] ? scores[index] : highest[index] }
 }
 
 /// A head of `endToEnd` layout: Float32, (rows, 6) of x1, y1, x2, y2, confidence, class.

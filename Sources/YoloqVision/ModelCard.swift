@@ -63,7 +63,7 @@ public struct ModelCard: Sendable, Hashable {
     /// Reads the card out of an ONNX file.
     ///
     /// Metadata decides, shapes fill in what it leaves open, and what stays ambiguous is refused. Weights are skipped
-    /// over, so this takes microseconds however large the file; bytes of any content are safe to give.
+    /// over, so this takes a fraction of a millisecond however large the file; bytes of any content are safe to give.
     ///
     /// - Parameter bytes: The whole file; not kept.
     /// - Throws: `modelInvalid` if the file is damaged or contradicts itself, `unsupportedModel` if it is a sound model

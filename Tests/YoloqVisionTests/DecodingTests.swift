@@ -6,9 +6,11 @@ import Testing
 @Suite struct AnchorDecodingTests {
     @Test func `a box becomes corners with its best class`() throws {
         let found = try decode([[100, 200, 40, 20, 0.3, 0.8, 0.1]], classCount: 3)
-        #expect(found == [
-            Prediction(classIndex: 1, confidence: 0.8, box: Box(x1: 80, y1: 190, x2: 120, y2: 210))
-        ])
+        #expect(
+            found == [
+                Prediction(classIndex: 1, confidence: 0.8, box: Box(x1: 80, y1: 190, x2: 120, y2: 210))
+            ]
+        )
     }
 
     @Test func `nothing found is an empty list`() throws {
@@ -139,11 +141,13 @@ import Testing
         #expect(code([2, 7, 10], 140) == .badOutput)
         #expect(code([7, 10], 70) == .badOutput)
         #expect(code([1, -7, -10], 70) == .badOutput)
-        #expect(error { () throws(VisionError) in
-            let size = ImageSize(height: 64, width: 64)
-            let letterbox = Letterbox(source: size, target: size, mode: .full, stride: 32)
-            _ = try decodeDetections([], card: card(classCount: 3), parameters: .init(), letterbox: letterbox)
-        }?.code == .badOutput)
+        #expect(
+            error { () throws(VisionError) in
+                let size = ImageSize(height: 64, width: 64)
+                let letterbox = Letterbox(source: size, target: size, mode: .full, stride: 32)
+                _ = try decodeDetections([], card: card(classCount: 3), parameters: .init(), letterbox: letterbox)
+            }?.code == .badOutput
+        )
     }
 
     @Test func `other tasks and absent classes are refused`() {

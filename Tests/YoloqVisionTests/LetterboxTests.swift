@@ -117,7 +117,8 @@ import YoloqImages
                 let plane = box.input.height * box.input.width
                 let expected = (0..<3 * plane).map { Float(pixels[3 * ($0 % plane) + $0 / plane]) / 255 }
                 #expect(tensor == expected)
-                let isCovered = (box.top..<box.top + box.scaledHeight).contains(0)
+                let isCovered =
+                    (box.top..<box.top + box.scaledHeight).contains(0)
                     && (box.left..<box.left + box.scaledWidth).contains(0)
                 #expect(isCovered || pixels[0...2] == [114, 114, 114])
             }

@@ -90,7 +90,9 @@ import Testing
     }
 
     @Test func `files that are no models are named for what they are`() {
-        func message(_ text: String) -> String { error { () throws(VisionError) in _ = try read(Array(text.utf8)) }?.message ?? "" }
+        func message(_ text: String) -> String {
+            error { () throws(VisionError) in _ = try read(Array(text.utf8)) }?.message ?? ""
+        }
         #expect(message("").contains("is empty"))
         #expect(message("version https://git-lfs.github.com/spec/v1\noid").contains("git lfs pull"))
         #expect(message("PK\u{3}\u{4}archive/data.pkl").contains("yolo export"))
@@ -184,7 +186,11 @@ private struct Refusal: CustomTestStringConvertible {
         ),
         Refusal(testDescription: "YOLOX", model: TinyModel(outputs: [[1, 8400, 85]]), words: "YOLOX"),
         Refusal(testDescription: "YOLOX of one class", model: TinyModel(outputs: [[1, 8400, 6]]), words: "YOLOX"),
-        Refusal(testDescription: "RT-DETR without metadata", model: TinyModel(outputs: [[1, 300, 84]]), words: "RT-DETR"),
+        Refusal(
+            testDescription: "RT-DETR without metadata",
+            model: TinyModel(outputs: [[1, 300, 84]]),
+            words: "RT-DETR"
+        ),
         Refusal(
             testDescription: "RT-DETR with metadata",
             model: TinyModel(outputs: [[1, 300, 84]], metadata: TinyModel.metadata(classCount: 80)),
@@ -201,8 +207,16 @@ private struct Refusal: CustomTestStringConvertible {
             model: TinyModel(input: [nil, 3, nil, nil], outputs: [[nil, nil, nil]]),
             words: "no metadata"
         ),
-        Refusal(testDescription: "raw heads", model: TinyModel(outputs: [[1, 144, 80, 80], [1, 144, 40, 40]]), words: "outputs"),
-        Refusal(testDescription: "odd anchor count", model: TinyModel(outputs: [[1, 84, 8401]]), words: "[1, 84, 8401]"),
+        Refusal(
+            testDescription: "raw heads",
+            model: TinyModel(outputs: [[1, 144, 80, 80], [1, 144, 40, 40]]),
+            words: "outputs"
+        ),
+        Refusal(
+            testDescription: "odd anchor count",
+            model: TinyModel(outputs: [[1, 84, 8401]]),
+            words: "[1, 84, 8401]"
+        ),
         Refusal(
             testDescription: "names and shape contradict",
             model: TinyModel(metadata: TinyModel.metadata(classCount: 79)),
@@ -250,5 +264,6 @@ private func read(_ model: TinyModel) throws(VisionError) -> ModelCard {
 }
 
 private func read(_ bytes: [UInt8]) throws(VisionError) -> ModelCard {
-    try bytes.withUnsafeBufferPointer { bytes throws(VisionError) in try ModelCard(onnx: UnsafeRawBufferPointer(bytes)) }
+    try bytes.withUnsafeBufferPointer { bytes throws(VisionError) in try ModelCard(onnx: UnsafeRawBufferPointer(bytes))
+    }
 }

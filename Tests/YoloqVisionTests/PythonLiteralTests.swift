@@ -29,10 +29,16 @@ import Testing
         ("(1)", .int(1)),
         ("(1,)", .tuple([.int(1)])),
         ("{}", .dictionary([])),
-        ("{0: 'person', 1: \"dog\"}", .dictionary([entry(.int(0), .string("person")), entry(.int(1), .string("dog"))])),
-        ("{'a': [None, {'b': (1, 2)}]}", .dictionary([
-            entry(.string("a"), .list([.none, .dictionary([entry(.string("b"), .tuple([.int(1), .int(2)]))])]))
-        ])),
+        (
+            "{0: 'person', 1: \"dog\"}",
+            .dictionary([entry(.int(0), .string("person")), entry(.int(1), .string("dog"))])
+        ),
+        (
+            "{'a': [None, {'b': (1, 2)}]}",
+            .dictionary([
+                entry(.string("a"), .list([.none, .dictionary([entry(.string("b"), .tuple([.int(1), .int(2)]))])]))
+            ])
+        ),
         ("{1: 'a', 2: 'b', 1: 'c'}", .dictionary([entry(.int(1), .string("c")), entry(.int(2), .string("b"))])),
     ])
     func `what Python writes is read`(text: String, expected: PythonLiteral) {
@@ -40,8 +46,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "none", "true", "nan", "inf", "Truee", "[", "]", "[1", "[1 2]", "[,]", "[1,,2]", "(,)", "{", "{1}", "{1: }",
-        "{1: 2", "{: 2}", "{[1]: 2}", "{1: 2 3: 4}", "'", "'a", "\"a'", "'a\nb'", "'\\q'", "'\\x4'", "'\\x+4'", "'\\ud800'",
+        "", " ", "none", "true", "nan", "inf", "Truee", "[", "]", "[1", "[1 2]", "[,]", "[1,,2]", "(,)", "{", "{1}",
+        "{1: }",
+        "{1: 2", "{: 2}", "{[1]: 2}", "{1: 2 3: 4}", "'", "'a", "\"a'", "'a\nb'", "'\\q'", "'\\x4'", "'\\x+4'",
+        "'\\ud800'",
         "'a' 'b'", "b'a'", "-", "+-1", "1_000", "1.2.3", "1e", ".", "01", "-012", "99999999999999999999", "1 2", "1; 2",
         "__import__('os')", "[1] + [2]",
     ])

@@ -39,8 +39,7 @@ import Testing
     }
 
     @Test func `the threshold is a Double and the overlap a Float`() {
-        // IoU 7/10 in Float32 is 0.69999998…, below 0.7 as Double: kept. Against Float(0.7) it would be equal, kept too;
-        // 9/10 is 0.89999997…; 6/10 is 0.60000002…, above 0.6: suppressed, where Float(0.6) would have kept it.
+        // 60 / 100 in Float32 is 0.60000002…: above 0.6, and not above Float(0.6), which is the same number.
         let pair = [
             Candidate(box: Box(x1: 0, y1: 0, x2: 10, y2: 10), classIndex: 0, confidence: 0.9),
             Candidate(box: Box(x1: 0, y1: 0, x2: 10, y2: 6), classIndex: 0, confidence: 0.8),
