@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Crypto
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -59,13 +58,7 @@ struct MappedFile: ~Copyable {
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: Int(identity.byteCount)) }
 
     /// SHA-256 of the content, 64 hexadecimal digits.
-    borrowing func sha256() -> String {
-        var hash = SHA256()
-        hash.update(bufferPointer: bytes)
-        return hash.finalize().map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
-    }
+    borrowing func sha256() -> String { sha256Text(bytes) }
 
     /// What a file is now, without opening it.
     ///

@@ -20,24 +20,6 @@ public struct Prediction: Sendable, Hashable {
         self.confidence = confidence
         self.box = box
     }
-
-    /// Describes the prediction as `Results.summary()` of Ultralytics 8.4 does.
-    ///
-    /// - Parameter names: `ModelCard.classNames`; a class beyond them is called `class7`.
-    /// - Returns: `name`, `class`, `confidence` and `box` with `x1`, `y1`, `x2`, `y2`; numbers rounded to 5 decimals.
-    public func summary(names: [String]) -> JSONValue {
-        [
-            "name": .string(names.indices.contains(classIndex) ? names[classIndex] : "class\(classIndex)"),
-            "class": .int(classIndex),
-            "confidence": .double(confidence.roundedToFiveDecimals),
-            "box": [
-                "x1": .double(box.x1.roundedToFiveDecimals),
-                "y1": .double(box.y1.roundedToFiveDecimals),
-                "x2": .double(box.x2.roundedToFiveDecimals),
-                "y2": .double(box.y2.roundedToFiveDecimals),
-            ],
-        ]
-    }
 }
 
 extension Float {
@@ -45,7 +27,7 @@ extension Float {
     ///
     /// 100000 is 3125 (12 bits) times a power of two and a Float has 24 bits, so the product is exact in a Double's 53,
     /// and dividing whole numbers rounds once, to the nearest.
-    var roundedToFiveDecimals: Double {
+    package var roundedToFiveDecimals: Double {
         (Double(self) * 100_000).rounded(.toNearestOrEven) / 100_000
     }
 }

@@ -49,21 +49,7 @@ import Testing
     }
 }
 
-@Suite struct SummaryTests {
-    @Test func `a prediction is described as the reference does`() {
-        let prediction = Prediction(
-            classIndex: 1,
-            confidence: 0.8976543,
-            box: Box(x1: 15.4, y1: 230.5, x2: 801.3125, y2: 740)
-        )
-        #expect(
-            prediction.summary(names: ["person", "bus"]).description
-                == #"{"name":"bus","class":1,"confidence":0.89765,"#
-                + #""box":{"x1":15.4,"y1":230.5,"x2":801.3125,"y2":740.0}}"#
-        )
-        #expect(prediction.summary(names: []).description.hasPrefix(#"{"name":"class1","class":1,"#))
-    }
-
+@Suite struct RoundingTests {
     /// Pairs of a Float's bits and Python's `round(x, 5)` of it, from CPython 3.12.
     @Test(arguments: [
         (Float(0.000005), 0.0 as Double),

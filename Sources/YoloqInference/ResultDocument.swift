@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import YoloqVision
+
+/// What is stored of one successful run: the predictions and how they came about.
+///
+/// Its JSON keys are part of the command line's output, so they may be added to but never renamed.
+public struct ResultDocument: Sendable, Hashable, Codable {
+    /// The image as it was seen.
+    public struct Image: Sendable, Hashable, Codable {
+        /// Width of the upright image in pixels.
+        public var width: Int
+        /// Height of the upright image in pixels.
+        public var height: Int
+        /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+        public var sha256: String
+    }
+
+    /// One found object.
+    public struct Detection: Sendable, Hashable, Codable {
+        /// Corners in pixels of the upright image, rounded to 5 decimals.
+        public struct Corners: Sendable, Hashable, Codable {
+            /// Left.
+            public var x1: Double
+            /// Top.
+            public var y1: Double
+            /// Right.
+            public var x2: Double
+            /// Bottom.
+            public var y2: Double
+        }
+
+        /// The class's name.
+        public var name: String
+        /// The class's number in the model.
+        public var `class`: Int
+        /// 0…1, rounded to 5 decimals.
+        public var confidence: Double
+        /// Where it is.
+        public var box: Corners
+    }
+
+    /// What produced the predictions.
+    public struct Provenance: Sendable, Hashable, Codable {
+        /// SHA-256 of the model file.
+        public var modelSHA256: String
+        /// The runtime and its version.
+        public var engine: String
+        /// What the network computed in.
+        public var precision: String
+        /// Height and width of the input tensor.
+        public var input: [Int]
+        /// `full` or `rect`.
+        public var letterbox: LetterboxMode
+
+        private enum CodingKeys: String, CodingKey {
+            case modelSHA256 = "model_sha256"
+            case engine, precision, input, letterbox
+        }
+    }
+
+    /// Milliseconds spent in each stage, rounded to 3 decimals.
+    public struct Timing: Sendable, Hashable, Codable {
+        /// From the moment the job could first have been claimed until it was; 0 without a queue.
+        public var queued = 0.0
+        /// Reading the file.
+        public var load = 0.0
+        /// Decoding it.
+        public var decode = 0.0
+        /// Scaling it into the input tensor.
+        public var preprocess = 0.0
+        /// The network.
+        public var inference = 0.0
+        /// Decoding, filtering and scaling back.
+        public var postprocess = 0.0
+    }
+
+    /// The model's task.
+    public var task: VisionTask
+    /// The image as it was seen.
+    public var image: Image
+    /// What a decoder found odd but could read.
+    public var warnings: [String]
+    /// Best first; empty if nothing was found.
+    public var predictions: [Detection]
+    /// What produced them.
+    public var provenance: Provenance
+    /// How long each stage took.
+    public var timing: Timing
+
+    private enum CodingKeys: String, CodingKey {
+        case task, image, warnings, predictions, provenance
+        case timing = "timing_ms"
+    }
+}
+
+extension ResultDocument {
+    /// Reads what `encoded` wrote.
+    ///
+    /// - Parameter text: JSON.
+    /// - Throws: `DecodingError` if it is something else.
+    public init(decoding text: String) throws {
+        self = try JSONDecoder().decode(ResultDocument.self, from: Data(text.utf8))
+    }
+
+    /// The JSON to store.
+    ///
+    /// - Parameter queued: How long the job waited.
+    /// - Returns: One line, keys in a fixed order.
+    public func encoded(queued: Duration) -> String {
+        var document = self
+        document.timing.queued = queued.roundedMilliseconds
+        return JSONValue.object(document.members).description
+    }
+
+    /// The document's parts in the order in which they are printed.
+    public var members: [JSONValue.Member] {
+        [
+            .init("task", .string(task.rawValue)),
+            .init("image", image.json),
+            .init("warnings", .array(warnings.map(JSONValue.string))),
+            .init("predictions", .array(predictions.map(\.json))),
+            .init("provenance", provenance.json),
+            .init("timing_ms", timing.json),
+        ]
+    }
+}
+
+extension ResultDocument.Image {
+    fileprivate var json: JSONValue {
+        ["width": .int(width), "height": .int(height), "sha256": .string(sha256)]
+    }
+}
+
+extension ResultDocument.Detection {
+    /// The entry of a prediction.
+    ///
+    /// - Parameters:
+    ///   - prediction: In pixels of the upright image.
+    ///   - names: `ModelCard.classNames`.
+    init(_ prediction: Prediction, names: [String]) {
+        let index = prediction.classIndex
+        name = names.indices.contains(index) ? names[index] : "class\(index)"
+        `class` = index
+        confidence = prediction.confidence.roundedToFiveDecimals
+        box = Corners(
+            x1: prediction.box.x1.roundedToFiveDecimals,
+            y1: prediction.box.y1.roundedToFiveDecimals,
+            x2: prediction.box.x2.roundedToFiveDecimals,
+            y2: prediction.box.y2.roundedToFiveDecimals
+        )
+    }
+
+    /// The entry as in Ultralytics' `Results.summary()`.
+    public var json: JSONValue {
+        [
+            "name": .string(name),
+            "class": .int(`class`),
+            "confidence": .double(confidence),
+            "box": ["x1": .double(box.x1), "y1": .double(box.y1), "x2": .double(box.x2), "y2": .double(box.y2)],
+        ]
+    }
+}
+
+extension ResultDocument.Provenance {
+    fileprivate var json: JSONValue {
+        [
+            "model_sha256": .string(modelSHA256),
+            "engine": .string(engine),
+            "precision": .string(precision),
+            "input": .array(input.map(JSONValue.int)),
+            "letterbox": .string(letterbox.rawValue),
+        ]
+    }
+}
+
+extension ResultDocument.Timing {
+    fileprivate var json: JSONValue {
+        [
+            "queued": .double(queued), "load": .double(load), "decode": .double(decode),
+            "preprocess": .double(preprocess), "inference": .double(inference), "postprocess": .double(postprocess),
+        ]
+    }
+}
+
+extension Duration {
+    /// Milliseconds with three decimals.
+    var roundedMilliseconds: Double {
+        (self / .microseconds(1)).rounded() / 1000
+    }
+}
