@@ -145,11 +145,6 @@ extension JobQueue {
             ).map(Timestamp.init)
         }
     }
-
-    /// The version of the SQLite library in use, such as `3.40.1`.
-    public static var sqliteVersion: String {
-        (try? DatabaseQueue().read { try String.fetchOne($0, sql: "SELECT sqlite_version()") }) ?? "unknown"
-    }
 }
 
 extension ModelReference {
