@@ -64,15 +64,27 @@ let package = Package(
             name: "YoloqJobsTests",
             dependencies: ["YoloqJobs", .product(name: "GRDB", package: "GRDB.swift")]
         ),
-        .testTarget(name: "YoloqImagesTests", dependencies: ["YoloqImages"]),
-        .testTarget(name: "YoloqVisionTests", dependencies: ["YoloqVision", "YoloqImages"]),
+        .testTarget(
+            name: "YoloqImagesTests",
+            dependencies: ["YoloqImages"],
+            exclude: ["make_pixel_hashes.py"]
+        ),
+        .testTarget(
+            name: "YoloqVisionTests",
+            dependencies: ["YoloqVision", "YoloqImages"],
+            exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv"]
+        ),
         .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
         .testTarget(name: "YoloqInferenceTests", dependencies: ["YoloqInference", "YoloqVision", "YoloqImages"]),
         .testTarget(
             name: "YoloqWorkersTests",
             dependencies: ["YoloqWorkers", "YoloqJobs", "YoloqInference", "YoloqVision", "YoloqImages"]
         ),
-        .testTarget(name: "CommandTests", dependencies: ["yoloq"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["yoloq", .product(name: "GRDB", package: "GRDB.swift")]
+        ),
+        .testTarget(name: "CompileTests", dependencies: ["YoloqInference"]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import YoloqInference
+public import YoloqJobs
+import YoloqVision
+
+/// Makes the predictor for a model, warmed up and checked, on the thread that will use it.
+///
+/// Throws the reason why jobs of this model must fail.
+public typealias PredictorFactory<E: Engine & ~Copyable> =
+    @Sendable (ModelReference) throws(InferenceError) -> Predictor<E>
+
+/// One lane of a worker: claims a job, runs it to its end with a predictor of its own, hands the outcome over.
+///
+/// Made and used on one thread; everything it shares with others is in `Shared`.
+struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
+    /// What the threads of one worker share.
+    struct Shared: Sendable {
+        let queue: JobQueue
+        let worker: String
+        let serves: ModelFilter
+        let untilEmpty: Bool
+        let makePredictor: PredictorFactory<E>
+        let committer: Committer
+        let doorbell: Doorbell
+        let inFlight: InFlight
+        let stop: StopSignal
+        let report: @Sendable (WorkerEvent) -> Void
+    }
+
+    /// How many models a thread keeps ready; the one that rested longest goes first.
+    static var loadedModelLimit: Int { 4 }
+    /// How often a busy thread looks whether a model that it has not loaded waits for it.
+    static var lookAroundInterval: Duration { .seconds(1) }
+
+    private let name: String
+    private let shared: Shared
+    private var lanes: [ModelReference: Lane<E>] = [:]
+    private var rows: [ServedModel] = []
+    private var lastUsed: Int64?
+    private var lookedAround: ContinuousClock.Instant?
+
+    init(name: String, shared: Shared) {
+        self.name = name
+        self.shared = shared
+    }
+
+    /// Works until asked to stop, or, with `untilEmpty`, until nothing is queued for the served models.
+    ///
+    /// - Parameter models: Models to make ready before the first claim.
+    /// - Throws: Why the queue cannot be used any more. A job that fails is no error here.
+    mutating func run(preparing models: [ModelReference]) throws(JobsError) {
+        for model in models { prepare(model) }
+        while !shared.stop.isRequested {
+            let rings = shared.doorbell.count
+            try lookAround(force: false)
+            if let claim = try claim() {
+                shared.doorbell.ring()
+                try finish(claim)
+            } else if try !lookAround(force: true) {
+                if shared.untilEmpty { return }
+                shared.doorbell.waitForWork(since: rings)
+            }
+        }
+    }
+
+    private func claim() throws(JobsError) -> Claim? {
+        let models = rows.filter { lanes[$0.reference] != nil }.map(\.id)
+        do throws(JobsError) {
+            return try shared.queue.claim(
+                models: models,
+                loaded: lastUsed,
+                worker: shared.worker,
+                now: .now(),
+                giveUp: { shared.stop.isRequested }
+            ).first
+        } catch {
+            guard error.code == .busy || error.code == .interrupted else { throw error }
+            if error.code == .busy { shared.report(.trouble(error)) }
+            return nil
+        }
+    }
+
+    /// Runs a claimed job to its end and hands the outcome over.
+    private mutating func finish(_ claim: Claim) throws(JobsError) {
+        shared.inFlight.begin(claim)
+        lastUsed = claim.model
+        let ending: Outcome.Ending
+        if let lane = rows.first(where: { $0.id == claim.model }).flatMap({ lanes[$0.reference] }) {
+            ending = lane.run(claim)
+        } else {
+            preconditionFailure("a claim is of a model that was asked for")
+        }
+        // Whoever stops the worker at once may have given the job back meanwhile.
+        guard shared.inFlight.end(claim) else { return }
+        try shared.committer.submit(Outcome(claim, ending, at: .now()))
+    }
+
+    /// Looks which models wait, and makes those ready that this thread serves and has not loaded.
+    ///
+    /// - Parameter force: Look even if the last look was a moment ago.
+    /// - Returns: Whether a model was made ready, so that claiming again makes sense.
+    /// - Throws: Why the queue cannot be read.
+    @discardableResult
+    private mutating func lookAround(force: Bool) throws(JobsError) -> Bool {
+        let now = ContinuousClock.now
+        if !force, let lookedAround, now - lookedAround < Self.lookAroundInterval { return false }
+        lookedAround = now
+        let known = rows.count
+        rows = try shared.queue.models().filter { shared.serves.contains($0.reference) }
+        let waiting = rows.filter { $0.counts[.queued] > 0 && lanes[$0.reference] == nil }
+        for model in waiting.prefix(Self.loadedModelLimit) where !shared.stop.isRequested { prepare(model.reference) }
+        return !waiting.isEmpty || rows.count > known && rows.contains { $0.counts[.queued] > 0 }
+    }
+
+    private mutating func prepare(_ model: ModelReference) {
+        if lanes.count >= Self.loadedModelLimit, let idlest = lanes.min(by: { $0.value.lastUsed < $1.value.lastUsed }) {
+            lanes[idlest.key] = nil
+        }
+        do throws(InferenceError) {
+            let lane = Lane(predictor: try shared.makePredictor(model), modelSHA256: model.sha256)
+            lanes[model] = lane
+            shared.report(.ready(thread: name, model: model.name, detail: lane.provenance))
+        } catch {
+            let failure = JobFailure(ImageFailure(error))
+            lanes[model] = Lane(failure: failure)
+            shared.report(.unusable(thread: name, model: model.name, failure))
+        }
+    }
+}
+
+/// What one thread has for one model: a predictor, or the reason why there is none.
+///
+/// Never leaves its thread.
+private final class Lane<E: Engine & ~Copyable> {
+    private var predictor: Predictor<E>?
+    private let failure: JobFailure?
+    private let modelSHA256: String
+    let provenance: String
+    private(set) var lastUsed = ContinuousClock.now
+
+    init(predictor: consuming Predictor<E>, modelSHA256: String) {
+        self.modelSHA256 = modelSHA256
+        provenance = "\(predictor.engineName), \(predictor.precision)"
+        self.predictor = consume predictor
+        failure = nil
+    }
+
+    init(failure: JobFailure) {
+        modelSHA256 = ""
+        provenance = ""
+        predictor = nil
+        self.failure = failure
+    }
+
+    /// Runs one job; whatever happens becomes an ending.
+    func run(_ claim: Claim) -> Outcome.Ending {
+        lastUsed = .now
+        if let failure { return .failed(failure) }
+        do throws(ImageFailure) {
+            let parameters = try PredictionParameters(json: claim.parameters)
+            guard
+                let document = try predictor?.process(
+                    imageAt: claim.source,
+                    parameters: parameters,
+                    modelSHA256: modelSHA256
+                )
+            else {
+                preconditionFailure("a lane has a predictor or a failure")
+            }
+            return .succeeded(result: document.encoded(queued: claim.startedAt - claim.queuedAt))
+        } catch {
+            return .failed(JobFailure(error))
+        }
+    }
+}
+
+extension JobFailure {
+    init(_ failure: ImageFailure) {
+        self.init(kind: failure.kind, message: failure.message, isRetryable: failure.isRetryable)
+    }
+}
+
+extension PredictionParameters {
+    /// Reads the parameters of a job.
+    fileprivate init(json: String) throws(ImageFailure) {
+        do {
+            self = try JSONDecoder().decode(PredictionParameters.self, from: Data(json.utf8))
+        } catch {
+            throw ImageFailure(
+                InferenceError(
+                    code: .badParameters,
+                    message: "the job's parameters cannot be read: \(json). Submit it again."
+                )
+            )
+        }
+    }
+}
