@@ -1,3 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import ArgumentParser
-@main struct Yoloq: ParsableCommand {}
+import Foundation
+
+/// The command `yoloq`: everything else is a subcommand of it.
+@main
+struct Yoloq: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "yoloq",
+        abstract: "A durable task queue for YOLO inference.",
+        discussion: """
+            Submit images, run workers, fetch results: what is acknowledged is not lost.
+
+              yoloq submit photos/ --model yolo11n
+              yoloq worker --threads 2 --until-empty
+              yoloq result --last
+
+            \(ExitStatus.help)
+            """,
+        version: yoloqVersion,
+        subcommands: [
+            SubmitCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self, WaitCommand.self,
+            PredictCommand.self, ModelsCommand.self, DoctorCommand.self,
+        ]
+    )
+
+    /// Parses the arguments, runs the command, and ends the process with a status of `ExitStatus`.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            guard let failure = CommandFailure(error) else { exit(withError: error) }
+            if !failure.message.isEmpty { Console.complain(failure.message) }
+            Foundation.exit(failure.status.rawValue)
+        }
+    }
+}
+
+/// The version of this program.
+let yoloqVersion = "0.1.0"

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import YoloqJobs
+
+/// Which jobs a command is about.
+struct JobSelection: ParsableArguments {
+    @Argument(help: ArgumentHelp("Jobs, by their ids.", valueName: "job"))
+    var jobs: [String] = []
+
+    @Option(help: ArgumentHelp("All jobs of a batch.", valueName: "name"))
+    var batch: String?
+
+    @Flag(help: "The jobs of the newest submit.")
+    var last = false
+
+    func validate() throws {
+        let kinds = [!jobs.isEmpty, batch != nil, last].count { $0 }
+        guard kinds <= 1 else { throw ValidationError("give jobs, or --batch, or --last: one of them") }
+        for text in jobs where JobID(text) == nil {
+            throw ValidationError("\"\(text)\" is no job: ids are whole numbers from 1 (for a batch: --batch \(text))")
+        }
+    }
+
+    /// Whether nothing was chosen.
+    var isEmpty: Bool { jobs.isEmpty && batch == nil && !last }
+
+    /// The ids of the chosen jobs, in the order of the arguments or of submission.
+    func ids(in queue: JobQueue) throws -> [JobID] {
+        if let batch { return try ids(ofBatch: batch, in: queue) }
+        if last {
+            let ids = try queue.jobsOfLastSubmit()
+            guard !ids.isEmpty else { throw CommandFailure(.noInput, "no job was ever submitted to \(queue.path)") }
+            return ids
+        }
+        return jobs.compactMap { JobID($0) }
+    }
+
+    private func ids(ofBatch batch: String, in queue: JobQueue) throws -> [JobID] {
+        var ids: [JobID] = []
+        while true {
+            let page = try queue.jobs(ofBatch: batch, after: ids.last ?? JobID(rawValue: 0))
+            guard !page.isEmpty else { break }
+            ids += page
+        }
+        guard !ids.isEmpty else { throw CommandFailure(.noInput, "there is no batch \"\(batch)\" in \(queue.path)") }
+        return ids
+    }
+}

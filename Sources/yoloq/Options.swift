@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ArgumentParser
+import Foundation
+public import YoloqInference
+import YoloqJobs
+public import YoloqVision
+
+/// Which queue to use.
+struct QueueOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The queue's database.",
+            discussion: "Default: $YOLOQ_DB, else $YOLOQ_HOME/queue.db, else ~/.local/share/yoloq/queue.db.",
+            valueName: "path"
+        )
+    )
+    var db: String?
+
+    @Option(
+        help: "What a commit survives: full (loss of power) or normal (death of the process).",
+        transform: { text in
+            guard let durability = Durability(rawValue: text) else {
+                throw ValidationError("durability is full or normal, not \"\(text)\"")
+            }
+            return durability
+        }
+    )
+    var durability: Durability = .full
+
+    /// The database's absolute path.
+    var path: String {
+        let environment = ProcessInfo.processInfo.environment
+        let given = db ?? environment["YOLOQ_DB"].flatMap { $0.isEmpty ? nil : $0 }
+        return URL(filePath: given ?? Installation.current.home + "/queue.db").standardizedFileURL.path
+    }
+
+    /// Opens the queue, runs the body, closes the queue, always.
+    ///
+    /// - Parameters:
+    ///   - create: Whether to make the queue, and the default folder, if they do not exist.
+    ///   - body: Uses the queue.
+    /// - Returns: What the body returns.
+    /// - Throws: `JobsError`, or what the body throws.
+    func withQueue<R>(create: Bool, _ body: (JobQueue) throws -> R) throws -> R {
+        if create {
+            let folder = URL(filePath: path).deletingLastPathComponent()
+            try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        }
+        var options = JobQueue.Options()
+        options.durability = durability
+        options.createsIfMissing = create
+        let queue = try JobQueue(path: path, options: options)
+        let result = Result { try body(queue) }
+        try queue.close()
+        return try result.get()
+    }
+}
+
+/// Where models are.
+struct WeightsOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A folder to look for models in, before the usual ones.", valueName: "folder"))
+    var weights: String?
+
+    /// The folders to look in.
+    var directory: ModelDirectory { .standard(weights: weights) }
+}
+
+/// Which model to use.
+struct ModelOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A model's name or path.",
+            discussion: "Default: $YOLOQ_MODEL, else the only model there is besides the demo.",
+            valueName: "model"
+        )
+    )
+    var model: String?
+
+    @OptionGroup var weights: WeightsOptions
+
+    /// Finds the model.
+    func resolve() throws -> ModelFile {
+        let directory = weights.directory
+        if let model { return try directory.resolve(model) }
+        return try directory.defaultModel(environment: ProcessInfo.processInfo.environment)
+    }
+}
+
+/// How to predict; goes with each job.
+struct PredictionOptions: ParsableArguments {
+    @Option(help: "Confidence above which a prediction is kept, 0 to 1.")
+    var conf = 0.25
+
+    @Option(help: "Overlap (IoU) above which the weaker of two boxes is dropped, 0 to 1.")
+    var iou = 0.7
+
+    @Option(help: "Keep at most this many predictions in an image.")
+    var maxDet = 300
+
+    @Option(help: ArgumentHelp("Keep only these classes, by name or number.", valueName: "person,0"))
+    var classes: String?
+
+    @Flag(help: "Let boxes of different classes suppress each other.")
+    var agnosticNms = false
+
+    @Option(help: "The model's input size in pixels, for models that take any size.")
+    var imgsz: Int?
+
+    @Option(help: "How the image is fitted in: auto, full (padded to the square) or rect (padded to the stride).")
+    var letterbox = LetterboxMode.auto
+
+    /// The parameters, checked against a model.
+    func parameters(for card: ModelCard) throws -> PredictionParameters {
+        guard card.task == .detect else {
+            throw CommandFailure(.noInput, "\(card.task.rawValue) models are not supported yet. Use a detect model")
+        }
+        var parameters = PredictionParameters()
+        parameters.confidenceThreshold = conf
+        parameters.iouThreshold = iou
+        parameters.maxDetections = maxDet
+        parameters.classes = try classes.map {
+            try card.classIndices(for: $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) })
+        }
+        parameters.isClassAgnostic = agnosticNms
+        parameters.imageSize = imgsz
+        parameters.letterbox = letterbox
+        try parameters.validate(for: card)
+        return parameters
+    }
+}
+
+extension LetterboxMode: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
+
+/// Which engine to use, and how.
+struct EngineOptions: ParsableArguments {
+    @Option(
+        help: "What the network computes in: auto (the fast form, if this model passes its self-check), f32 or bf16."
+    )
+    var precision = Precision.auto
+
+    @Option(help: ArgumentHelp("The OpenVINO library, or a folder with it.", valueName: "path"))
+    var openvino: String?
+}

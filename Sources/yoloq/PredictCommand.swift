@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import YoloqInference
+import YoloqJobs
+import YoloqVision
+
+/// `yoloq predict`: runs a model on images here and now, without the queue.
+struct PredictCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "predict",
+        abstract: "Run a model on images without the queue; same output as result.",
+        discussion: "For a look at a model. Nothing is stored; for work that must not be lost use submit."
+    )
+
+    @Argument(help: ArgumentHelp("Image files, folders with images, or quoted patterns.", valueName: "image"))
+    var images: [String]
+
+    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup(title: "Prediction") var prediction: PredictionOptions
+    @OptionGroup(title: "Engine") var engine: EngineOptions
+    @OptionGroup(title: "Output") var resultOptions: ResultOptions
+
+    func run() throws {
+        let inputs = Inputs(images)
+        try inputs.check(skipMissing: false)
+        let model = try modelOptions.resolve()
+        let parameters = try prediction.parameters(for: model.card)
+        var predictor = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
+        var printer = resultOptions.printer
+        var failedCount = 0
+        for path in inputs.paths {
+            let start = Timestamp.now()
+            let outcome: Result<ResultDocument, ImageFailure>
+            do throws(ImageFailure) {
+                outcome = .success(
+                    try predictor.process(imageAt: path, parameters: parameters, modelSHA256: model.sha256)
+                )
+            } catch {
+                outcome = .failure(error)
+                failedCount += 1
+            }
+            try printer.print(
+                ResultRecord(
+                    source: path,
+                    model: model.name,
+                    parameters: parameters.json.description,
+                    startedAt: start,
+                    finishedAt: .now(),
+                    outcome
+                )
+            )
+        }
+        printer.finish()
+        if failedCount > 0 { throw CommandFailure(.jobFailed) }
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import YoloqJobs
+
+/// Prints the results of jobs, a page at a time, so that memory does not grow with their number.
+struct ResultStream {
+    private static let pageCount = 100
+
+    let queue: JobQueue
+    var printer: ResultPrinter
+
+    /// What came of the jobs.
+    struct Outcome {
+        /// Jobs that ended as failed or cancelled.
+        var failedCount = 0
+        /// Jobs that have not ended.
+        var unfinishedCount = 0
+        /// Whether the time was over before all had ended.
+        var isTimedOut = false
+    }
+
+    /// Prints jobs as they are now.
+    ///
+    /// - Parameter ids: In the order in which to print them.
+    /// - Returns: What came of them.
+    /// - Throws: `CommandFailure` with status 66 if a job does not exist; `JobsError`.
+    mutating func print(_ ids: [JobID]) throws -> Outcome {
+        var outcome = Outcome()
+        try printPages(of: ids, &outcome)
+        printer.finish()
+        return outcome
+    }
+
+    /// Waits for jobs and prints each when it has ended.
+    ///
+    /// - Parameters:
+    ///   - ids: The jobs.
+    ///   - timeout: How long to wait at most; nil for as long as it takes.
+    /// - Returns: What came of them.
+    /// - Throws: `JobsError`.
+    consuming func printAsTheyEnd(_ ids: [JobID], timeout: Duration?) throws -> Outcome {
+        var stream = self
+        var outcome = Outcome()
+        var waiter = Waiter(queue: stream.queue, jobs: ids)
+        var bar = ProgressBar("waiting")
+        let isDone = try waiter.wait(timeout: timeout) { finished in
+            bar.finish()
+            try stream.printPages(of: finished, &outcome)
+        } onProgress: { count in
+            bar.update(count, of: ids.count)
+        }
+        bar.finish()
+        stream.printer.finish()
+        outcome.isTimedOut = !isDone
+        return outcome
+    }
+
+    private mutating func printPages(of ids: [JobID], _ outcome: inout Outcome) throws {
+        var rest = ids[...]
+        while !rest.isEmpty {
+            let page = Array(rest.prefix(Self.pageCount))
+            rest = rest.dropFirst(page.count)
+            let records = try queue.records(page)
+            if records.count < page.count {
+                let found = Set(records.map(\.id))
+                let missing = page.filter { !found.contains($0) }.map(\.description).joined(separator: ", ")
+                throw CommandFailure(.noInput, "there is no job \(missing) in \(queue.path)")
+            }
+            for record in records {
+                if record.state == .failed || record.state == .cancelled { outcome.failedCount += 1 }
+                if !record.state.isFinal { outcome.unfinishedCount += 1 }
+                try printer.print(ResultRecord(record))
+            }
+        }
+    }
+}

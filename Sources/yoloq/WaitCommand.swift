@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import YoloqJobs
+
+/// `yoloq wait`: returns when jobs have ended.
+struct WaitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wait",
+        abstract: "Wait until jobs have ended.",
+        discussion: """
+            Shows a progress bar on a terminal. With --json it prints each result when it comes. Ends with status 1 if a \
+            job failed and with 124 if the time was over first.
+            """
+    )
+
+    @OptionGroup var selection: JobSelection
+    @OptionGroup var queueOptions: QueueOptions
+
+    @Option(help: ArgumentHelp("How long to wait at most, such as 500ms, 60s or 5m.", valueName: "time"))
+    var timeout: TimeSpan?
+
+    @Flag(help: "Print a line of JSON for each result when it comes.")
+    var json = false
+
+    func validate() throws {
+        guard !selection.isEmpty else { throw ValidationError("which jobs? Give ids, --batch NAME or --last") }
+    }
+
+    func run() throws {
+        try queueOptions.withQueue(create: false) { queue in
+            let ids = try selection.ids(in: queue)
+            try checkExistence(of: ids, in: queue)
+            let outcome = json ? try printResults(of: ids, in: queue) : try waitQuietly(for: ids, in: queue)
+            if outcome.isTimedOut { throw CommandFailure(.timedOut, "the time was over before all jobs had ended") }
+            if outcome.failedCount > 0 { throw CommandFailure(.jobFailed) }
+        }
+    }
+
+    private func checkExistence(of ids: [JobID], in queue: JobQueue) throws {
+        guard !selection.jobs.isEmpty else { return }
+        let states = try queue.states(ids)
+        guard let missing = ids.first(where: { states[$0] == nil }) else { return }
+        throw CommandFailure(.noInput, "there is no job \(missing) in \(queue.path)")
+    }
+
+    private func printResults(of ids: [JobID], in queue: JobQueue) throws -> ResultStream.Outcome {
+        try ResultStream(queue: queue, printer: ResultPrinter(format: .jsonl)).printAsTheyEnd(
+            ids,
+            timeout: timeout?.duration
+        )
+    }
+
+    private func waitQuietly(for ids: [JobID], in queue: JobQueue) throws -> ResultStream.Outcome {
+        var outcome = ResultStream.Outcome()
+        var waiter = Waiter(queue: queue, jobs: ids)
+        var bar = ProgressBar("waiting")
+        let isDone = try waiter.wait(timeout: timeout?.duration) { finished in
+            outcome.failedCount += try queue.states(finished).values.count { $0 != .succeeded }
+        } onProgress: { count in
+            bar.update(count, of: ids.count)
+        }
+        bar.finish()
+        outcome.isTimedOut = !isDone
+        return outcome
+    }
+}
+
+/// A time as people type it: a number with ms, s, m or h.
+struct TimeSpan: ExpressibleByArgument {
+    let duration: Duration
+
+    init?(argument: String) {
+        let units: [(suffix: String, seconds: Double)] = [("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)]
+        guard let unit = units.first(where: { argument.hasSuffix($0.suffix) }),
+            let number = Double(argument.dropLast(unit.suffix.count)), number >= 0, number < 1e9
+        else { return nil }
+        duration = .seconds(number * unit.seconds)
+    }
+}

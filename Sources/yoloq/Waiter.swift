@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import YoloqJobs
+
+/// Waits until jobs have ended, and says so when nobody works on them.
+struct Waiter {
+    /// How many unfinished jobs are looked at in one go: jobs end about in order, so looking at the first ones is enough.
+    private static let windowCount = 1000
+    /// How often it is checked whether a worker lives.
+    private static let workerCheckInterval = Duration.seconds(5)
+
+    private let queue: JobQueue
+    private var open: ArraySlice<JobID>
+    private var isWarned = false
+
+    /// The jobs waited for at the start.
+    let total: Int
+    /// How many of them have ended.
+    private(set) var finishedCount = 0
+
+    /// Waits for these jobs.
+    init(queue: JobQueue, jobs: [JobID]) {
+        self.queue = queue
+        open = jobs[...]
+        total = jobs.count
+    }
+
+    /// Waits until all jobs have ended or the time is over.
+    ///
+    /// - Parameters:
+    ///   - timeout: How long at most; nil for as long as it takes.
+    ///   - onFinished: Called with jobs that have ended, soon after they have.
+    ///   - onProgress: Called now and then with the count of ended jobs.
+    /// - Returns: Whether all have ended.
+    /// - Throws: `JobsError`, or what the callbacks throw.
+    mutating func wait(
+        timeout: Duration?,
+        onFinished: ([JobID]) throws -> Void,
+        onProgress: (Int) -> Void
+    ) throws -> Bool {
+        let watcher = try queue.makeWatcher()
+        let deadline = timeout.map { ContinuousClock.now + $0 }
+        var checkedAt: ContinuousClock.Instant?
+        while true {
+            let seen = queue.wakeCounters.results
+            while try takeFinished(onFinished) {}
+            onProgress(finishedCount)
+            guard !open.isEmpty else { return true }
+            let now = ContinuousClock.now
+            if let deadline, now >= deadline { return false }
+            if checkedAt.map({ now - $0 >= Self.workerCheckInterval }) ?? true {
+                checkedAt = now
+                try warnIfNobodyWorks()
+            }
+            guard queue.wakeCounters.results == seen else { continue }
+            let rest = deadline.map { $0 - now } ?? .seconds(1)
+            watcher.wait(atMost: min(rest, .seconds(1)))
+        }
+    }
+
+    /// Takes ended jobs out of the first window; true if there may be more.
+    private mutating func takeFinished(_ onFinished: ([JobID]) throws -> Void) throws -> Bool {
+        let window = open.prefix(Self.windowCount)
+        let states = try queue.states(window)
+        let finished = window.filter { states[$0]?.isFinal ?? true }
+        guard !finished.isEmpty else { return false }
+        let rest = window.filter { !(states[$0]?.isFinal ?? true) }
+        open = ArraySlice(rest) + open.dropFirst(window.count)
+        finishedCount += finished.count
+        try onFinished(Array(finished))
+        return !open.isEmpty
+    }
+
+    /// Says once which models nobody serves.
+    private mutating func warnIfNobodyWorks() throws {
+        guard !isWarned else { return }
+        let jobs = try queue.records(Array(open.prefix(Self.windowCount))).filter { !$0.state.isFinal }
+        guard let note = try queue.noteOnUnservedModels(Dictionary(grouping: jobs, by: \.model.name).mapValues(\.count))
+        else { return }
+        isWarned = true
+        Console.note(note)
+    }
+}
+
+extension JobQueue {
+    /// Says which models jobs wait for that no live worker serves.
+    ///
+    /// - Parameter waiting: The number of waiting jobs by model name.
+    /// - Returns: A sentence for standard error; nil if all are served.
+    /// - Throws: `JobsError`.
+    func noteOnUnservedModels(_ waiting: [String: Int]) throws -> String? {
+        let workers = try workers(now: .now())
+        let unserved = waiting.filter { model, count in count > 0 && !workers.contains { $0.serves(model) } }
+        guard !unserved.isEmpty else { return nil }
+        return unserved.sorted(by: <).map { model, count in
+            "\(count) job\(count == 1 ? " needs" : "s need") \(model); no live worker serves it: run yoloq worker"
+        }.joined(separator: "\n")
+    }
+}

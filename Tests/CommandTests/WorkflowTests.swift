@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// The commands as a user meets them, on the demo model.
+@Suite(.enabled(if: Checkout.hasEngine, "needs OpenVINO: run ops/install-openvino"))
+struct WorkflowTests {
+    private let site: Site
+    private let model = ["--model", Checkout.demo]
+
+    init() throws { site = try Site() }
+
+    private func yoloq(_ arguments: String..., environment: [String: String] = [:]) throws -> YoloqProcess.Result {
+        try YoloqProcess.run(arguments, at: site, environment: environment)
+    }
+
+    private var samples: [String] {
+        get throws {
+            try FileManager.default.contentsOfDirectory(atPath: Checkout.samples).sorted()
+                .map { Checkout.samples + "/" + $0 }
+        }
+    }
+
+    @Test func `submit, worker and result give detections with everything that DESIGN names`() throws {
+        let submitted = try YoloqProcess.run(
+            ["submit", Checkout.samples, "--batch", "demo", "--meta", #"{"camera":3}"#, "--json"] + model,
+            at: site
+        )
+        #expect(submitted.status == ExitCode.ok, "\(submitted.errors)")
+        let jobs = submitted.objects.dropLast()
+        #expect(jobs.count == (try samples).count)
+        #expect(jobs.allSatisfy { $0["created"] as? Bool == true && $0["job"] is String && $0["source"] is String })
+        #expect(submitted.objects.last?["batch"] as? String == "demo")
+        #expect(submitted.objects.last?["count"] as? Int == jobs.count)
+
+        #expect(try yoloq("worker", "--threads", "2", "--until-empty").status == ExitCode.ok)
+        let results = try yoloq("result", "--batch", "demo", "--json")
+        #expect(results.status == ExitCode.ok)
+        #expect(results.objects.count == jobs.count)
+        for record in results.objects {
+            #expect(record["schema"] as? Int == 1)
+            #expect(record["state"] as? String == "succeeded")
+            #expect(record["model"] as? String == "shapes")
+            #expect(record["task"] as? String == "detect")
+            #expect(record["batch"] as? String == "demo")
+            #expect((record["meta"] as? [String: Int]) == ["camera": 3])
+            #expect(record["attempts"] as? Int == 1)
+            #expect(record["error"] is NSNull)
+            for key in ["submitted_at", "started_at", "finished_at", "worker"] { #expect(record[key] is String) }
+            let predictions = try #require(record["predictions"] as? [[String: Any]])
+            #expect(!predictions.isEmpty)
+            for prediction in predictions {
+                #expect(Set(prediction.keys) == ["name", "class", "confidence", "box"])
+            }
+            let image = try #require(record["image"] as? [String: Any])
+            #expect((image["sha256"] as? String)?.count == 64)
+            let provenance = try #require(record["provenance"] as? [String: Any])
+            #expect(Set(provenance.keys) == ["model_sha256", "engine", "precision", "input", "letterbox"])
+            let timing = try #require(record["timing_ms"] as? [String: Any])
+            #expect(Set(timing.keys) == ["queued", "load", "decode", "preprocess", "inference", "postprocess"])
+            let parameters = try #require(record["parameters"] as? [String: Any])
+            #expect(parameters["conf"] as? Double == 0.25)
+        }
+    }
+
+    @Test func `the three formats tell the same and predict tells it too`() throws {
+        let image = try #require(try samples.first)
+        _ = try yoloq("submit", image, "--model", Checkout.demo)
+        _ = try yoloq("worker", "--threads", "1", "--until-empty")
+        let line = try #require(try yoloq("result", "1", "--json").lines.first)
+        let array = try yoloq("result", "1", "--format", "json").output
+        #expect(array == "[\(line)\n]\n")
+        let record = try #require(try yoloq("result", "1", "--json").objects.first)
+        let predictions = try #require(record["predictions"] as? [NSDictionary])
+        let ultralytics = try yoloq("result", "1", "--format", "ultralytics").output
+        #expect(try JSONSerialization.jsonObject(with: Data(ultralytics.utf8)) as? [NSDictionary] == predictions)
+        let predicted = try #require(try yoloq("predict", image, "--model", Checkout.demo, "--json").objects.first)
+        #expect(predicted["predictions"] as? [NSDictionary] == predictions)
+        #expect(predicted["job"] is NSNull)
+        #expect(Set(predicted.keys) == Set(record.keys))
+    }
+
+    @Test func `plot draws a picture of the image's size for each result`() throws {
+        _ = try yoloq("submit", Checkout.samples, "--model", Checkout.demo)
+        _ = try yoloq("worker", "--threads", "2", "--until-empty")
+        let folder = site.folder + "/plots"
+        #expect(try yoloq("result", "--last", "--plot", folder).status == ExitCode.ok)
+        let pictures = try FileManager.default.contentsOfDirectory(atPath: folder)
+        #expect(pictures.count == (try samples).count)
+        // What was drawn is an image that the program itself can read.
+        #expect(try yoloq("predict", folder, "--model", Checkout.demo).status == ExitCode.ok)
+    }
+
+    @Test func `a missing file refuses the whole submit and skip-missing passes over it`() throws {
+        let image = try #require(try samples.first)
+        let refused = try yoloq("submit", image, "/nowhere/x.jpg", "--model", Checkout.demo)
+        #expect(refused.status == ExitCode.noInput)
+        #expect(refused.errors.contains("/nowhere/x.jpg") && refused.errors.contains("--skip-missing"))
+        #expect(try yoloq("status").status == ExitCode.noInput, "nothing was made")
+        let passed = try yoloq("submit", image, "/nowhere/x.jpg", "--model", Checkout.demo, "--skip-missing")
+        #expect(passed.status == ExitCode.ok)
+        #expect(passed.lines == ["1"])
+    }
+
+    @Test func `folders and patterns stand for the images in them, sorted`() throws {
+        let folder = try yoloq("submit", Checkout.samples, "--model", Checkout.demo, "--json").objects.dropLast()
+        #expect(folder.compactMap { $0["source"] as? String } == (try samples))
+        let pattern = try yoloq("submit", Checkout.samples + "/*.png", "--model", Checkout.demo, "--json").objects
+        #expect(
+            pattern.dropLast().compactMap { $0["source"] as? String } == (try samples).filter { $0.hasSuffix(".png") }
+        )
+    }
+
+    @Test func `wrong arguments are refused in words with status 64`() throws {
+        let image = try #require(try samples.first)
+        let cases: [([String], String)] = [
+            (["submit", image, "--batch", "17"], "did you mean worker --batch-size?"),
+            (["submit", image, "--conf", "7"], "conf"),
+            (["submit", image, "--classes", "zebra"], "zebra"),
+            (["submit", image, "--meta", "{oops"], "JSON"),
+            (["submit", image, "--max-det", "0"], "max_det"),
+            (["submit"], "image"),
+            (["result"], "--last"),
+            (["result", "x"], "x"),
+            (["wait"], "--batch"),
+            (["worker", "--threads", "0"], "threads"),
+            (["nonsense"], "nonsense"),
+        ]
+        for (arguments, word) in cases {
+            let result = try YoloqProcess.run(
+                arguments + (arguments.first == "submit" ? model : []),
+                at: site
+            )
+            #expect(result.status == ExitCode.usage, "\(arguments)")
+            #expect(result.errors.contains(word), "\(arguments): \(result.errors)")
+            #expect(result.output.isEmpty)
+        }
+    }
+
+    @Test func `a model that does not exist is missed with close names`() throws {
+        let result = try yoloq("submit", try #require(try samples.first), "--model", "shape")
+        #expect(result.status == ExitCode.noInput)
+        #expect(result.errors.contains("shapes"))
+    }
+
+    @Test func `result of a job that has not ended says so, and of none at all too`() throws {
+        _ = try yoloq("submit", try #require(try samples.first), "--model", Checkout.demo)
+        let waiting = try yoloq("result", "1", "--json")
+        #expect(waiting.status == ExitCode.tryLater)
+        #expect(waiting.objects.first?["state"] as? String == "queued")
+        #expect(waiting.objects.first?["predictions"] is NSNull)
+        #expect(try yoloq("result", "99").status == ExitCode.noInput)
+        #expect(try yoloq("wait", "99").status == ExitCode.noInput)
+    }
+
+    @Test func `wait gives up at its time and says that nobody works`() throws {
+        _ = try yoloq("submit", try #require(try samples.first), "--model", Checkout.demo)
+        let result = try yoloq("wait", "1", "--timeout", "100ms")
+        #expect(result.status == ExitCode.timedOut)
+        #expect(result.errors.contains("1 job needs shapes; no live worker serves it: run yoloq worker"))
+        #expect(result.output.isEmpty)
+        let status = try yoloq("status")
+        #expect(status.errors.contains("no live worker serves it"))
+    }
+
+    @Test func `wait prints each result when it comes`() throws {
+        _ = try yoloq("submit", Checkout.samples, "--model", Checkout.demo, "--batch", "b")
+        let waiting = try YoloqProcess(["wait", "--batch", "b", "--json", "--timeout", "120s"], at: site)
+        _ = try yoloq("worker", "--threads", "1", "--until-empty")
+        let result = waiting.finish()
+        #expect(result.status == ExitCode.ok)
+        #expect(result.objects.count == (try samples).count)
+        #expect(result.objects.allSatisfy { $0["state"] as? String == "succeeded" })
+    }
+
+    @Test func `submit with wait prints results and fails if a job does`() throws {
+        let worker = try YoloqProcess(["worker", "--threads", "1"], at: site)
+        let good = try yoloq("submit", try #require(try samples.first), "--model", Checkout.demo, "--wait", "--json")
+        #expect(good.status == ExitCode.ok)
+        #expect(good.objects.last?["state"] as? String == "succeeded")
+        let text = site.folder + "/text.jpg"
+        try Data("hello".utf8).write(to: URL(filePath: text))
+        let bad = try yoloq("submit", text, "--model", Checkout.demo, "--wait", "--json")
+        #expect(bad.status == ExitCode.jobFailed)
+        worker.send(SIGTERM)
+        #expect(worker.finish().status == ExitCode.ok)
+    }
+
+    @Test func `a model that changed after submit fails its jobs and not the worker`() throws {
+        let copy = site.folder + "/net.onnx"
+        try FileManager.default.copyItem(atPath: Checkout.demo, toPath: copy)
+        let image = try #require(try samples.first)
+        _ = try yoloq("submit", image, "--model", copy)
+        // A trailing field that no reader knows: another file, still a model.
+        let handle = try FileHandle(forWritingTo: URL(filePath: copy))
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data([0xF8, 0x07, 0x01]))
+        try handle.close()
+        _ = try yoloq("submit", image, "--model", Checkout.demo)
+        #expect(try yoloq("worker", "--threads", "1", "--until-empty").status == ExitCode.ok)
+        let records = try yoloq("result", "1", "2", "--json").objects
+        #expect((records.first?["error"] as? [String: Any])?["kind"] as? String == "model_changed")
+        #expect(records.last?["state"] as? String == "succeeded")
+    }
+
+    @Test func `without an engine every command that needs one says how to get it`() throws {
+        let result = try yoloq(
+            "worker",
+            "--until-empty",
+            environment: ["YOLOQ_OPENVINO": "/nowhere"]
+        )
+        #expect(result.status == ExitCode.noEngine)
+        #expect(result.errors.contains("/nowhere") && result.errors.contains("ops/install-openvino"))
+    }
+
+    @Test func `models are listed, inspected and added`() throws {
+        let added = try yoloq("models", "add", Checkout.demo, "--name", "mine")
+        #expect(added.status == ExitCode.ok, "\(added.errors)")
+        #expect(try yoloq("models", "list", "--json").objects.contains { $0["name"] as? String == "mine" })
+        let card = try #require(try yoloq("models", "inspect", "mine", "--json").objects.first)
+        #expect(card["task"] as? String == "detect")
+        #expect((card["names"] as? [String])?.count ?? 0 >= 6)
+        #expect(try yoloq("models", "add", Checkout.demo, "--name", "mine").status == ExitCode.usage)
+        #expect(try yoloq("models", "add", "/nowhere/x.onnx").status == ExitCode.noInput)
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+
+/// The built `yoloq`, run as users run it.
+final class YoloqProcess: Sendable {
+    /// How a run ended.
+    struct Result: Sendable {
+        let status: Int32
+        let output: String
+        let errors: String
+
+        /// The lines of standard output.
+        var lines: [String] { output.split(separator: "\n").map(String.init) }
+
+        /// The lines of standard output as JSON objects.
+        var objects: [[String: Any]] {
+            lines.compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
+        }
+    }
+
+    private let process: Process
+    private let output: Drain
+    private let errors: Drain
+
+    /// Starts a run.
+    ///
+    /// - Parameters:
+    ///   - arguments: Behind `yoloq`.
+    ///   - site: Where its queue, models and caches are.
+    ///   - environment: More variables.
+    /// - Throws: Why it could not be started.
+    init(_ arguments: [String], at site: Site, environment: [String: String] = [:]) throws {
+        process = Process()
+        process.executableURL = Checkout.executable
+        process.arguments = arguments
+        process.environment = site.environment.merging(environment) { $1 }
+        process.currentDirectoryURL = URL(filePath: site.folder)
+        process.standardInput = FileHandle.nullDevice
+        output = Drain()
+        errors = Drain()
+        process.standardOutput = output.pipe
+        process.standardError = errors.pipe
+        try process.run()
+        output.start()
+        errors.start()
+    }
+
+    /// Runs to the end.
+    @discardableResult
+    static func run(_ arguments: String..., at site: Site, environment: [String: String] = [:]) throws -> Result {
+        try run(arguments, at: site, environment: environment)
+    }
+
+    /// Runs to the end.
+    @discardableResult
+    static func run(_ arguments: [String], at site: Site, environment: [String: String] = [:]) throws -> Result {
+        try YoloqProcess(arguments, at: site, environment: environment).finish()
+    }
+
+    /// The process.
+    var pid: Int32 { process.processIdentifier }
+
+    /// What it has printed so far.
+    var outputSoFar: String { output.text }
+
+    /// What it has said on standard error so far.
+    var errorsSoFar: String { errors.text }
+
+    /// Sends a signal.
+    func send(_ signal: Int32) { kill(pid, signal) }
+
+    /// Waits for the end.
+    func finish() -> Result {
+        process.waitUntilExit()
+        return Result(status: process.terminationStatus, output: output.finish(), errors: errors.finish())
+    }
+
+    /// Waits until something has been printed or the process has ended.
+    func wait(until isReached: (YoloqProcess) -> Bool) {
+        while process.isRunning, !isReached(self) { usleep(2000) }
+    }
+}
+
+/// Reads a pipe to its end on a thread of its own, so that the writer never waits.
+private final class Drain: Sendable {
+    let pipe = Pipe()
+    private let bytes = Mutex(Data())
+    private let isDone = DispatchSemaphore(value: 0)
+
+    func start() {
+        Thread { [self] in
+            while let chunk = try? pipe.fileHandleForReading.read(upToCount: 65_536), !chunk.isEmpty {
+                bytes.withLock { $0.append(chunk) }
+            }
+            isDone.signal()
+        }.start()
+    }
+
+    var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+
+    func finish() -> String {
+        isDone.wait()
+        return text
+    }
+}
+
+/// A queue, a home and a cache of a test's own.
+final class Site: Sendable {
+    let folder: String
+
+    init() throws {
+        folder = NSTemporaryDirectory() + "yoloq-site-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    var database: String { folder + "/queue.db" }
+
+    var environment: [String: String] {
+        var environment = ProcessInfo.processInfo.environment
+        for name in ["YOLOQ_MODEL", "YOLOQ_WEIGHTS"] { environment[name] = nil }
+        environment["YOLOQ_HOME"] = folder
+        environment["YOLOQ_DB"] = database
+        return environment
+    }
+}
+
+/// Where things lie.
+enum Checkout {
+    /// The top of the checkout.
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    /// The built program, beside the test bundle.
+    static var executable: URL {
+        #if canImport(Darwin)
+            let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
+            return (bundle ?? Bundle.main.bundleURL).deletingLastPathComponent().appending(path: "yoloq")
+        #else
+            let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+            return URL(filePath: tests).deletingLastPathComponent().appending(path: "yoloq")
+        #endif
+    }
+
+    /// The demo model.
+    static let demo = root.appending(path: "weights/shapes.onnx").path
+    /// The pictures that belong to it.
+    static let samples = root.appending(path: "weights/samples").path
+
+    /// Test material that is not part of the project.
+    static let shared = root.deletingLastPathComponent().appending(path: "shared").path
+    /// Whether it is there.
+    static let hasShared = FileManager.default.fileExists(atPath: shared + "/golden")
+
+    /// Whether the engine can be loaded; `ops/test` installs it.
+    static let hasEngine: Bool = {
+        guard let site = try? Site(), let result = try? YoloqProcess.run("doctor", at: site) else { return false }
+        return result.status == ExitCode.ok
+    }()
+}
+
+/// The exit statuses that users rely on, written down here once more on purpose.
+enum ExitCode {
+    static let ok: Int32 = 0
+    static let jobFailed: Int32 = 1
+    static let usage: Int32 = 64
+    static let noInput: Int32 = 66
+    static let noEngine: Int32 = 69
+    static let inputOutput: Int32 = 74
+    static let tryLater: Int32 = 75
+    static let timedOut: Int32 = 124
+    static let interrupted: Int32 = 130
+}
