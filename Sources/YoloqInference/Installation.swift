@@ -71,7 +71,7 @@ public struct Installation: Sendable, Hashable {
     ///
     /// - Parameter path: Absolute or relative; `.` and `..` are resolved by text.
     /// - Returns: The path without `.`, `..` and doubled slashes.
-    static func absolutePath(_ path: String) -> String {
+    package static func absolutePath(_ path: String) -> String {
         let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         var parts: [Substring] = []
         for part in whole.split(separator: "/") where part != "." {

@@ -49,7 +49,12 @@ extension JobQueue {
     }
 
     private func submitChunk(_ requests: [JobRequest], now: Timestamp) throws(JobsError) -> [JobID] {
-        for request in requests { try check(request) }
+        for request in requests where request.source.isEmpty {
+            throw JobsError(.invalidRequest, "a job needs a source")
+        }
+        for batch in Set(requests.compactMap(\.batch)) { try check(batch: batch) }
+        for meta in Set(requests.compactMap(\.meta)) { try check("meta", isJSON: meta) }
+        for parameters in Set(requests.map(\.parameters)) { try check("parameters", isJSON: parameters) }
         return try write("submit", durability: options.durability) { database in
             var lookup = Lookup(now: now)
             let insert = try database.cachedStatement(
@@ -75,24 +80,22 @@ extension JobQueue {
         }
     }
 
-    /// Refuses what the schema would refuse, in words.
-    private func check(_ request: JobRequest) throws(JobsError) {
-        if let batch = request.batch, batch.allSatisfy(\.isNumber) {
-            throw JobsError(
-                .invalidRequest,
-                "a batch cannot be called \"\(batch)\": a name needs a character that is no digit, since digits are a "
-                    + "job's number"
-            )
-        }
-        guard !request.source.isEmpty else { throw JobsError(.invalidRequest, "a job needs a source") }
-        for (what, text) in [("meta", request.meta), ("parameters", request.parameters)] {
-            guard let text, !isJSON(text) else { continue }
-            throw JobsError(.invalidRequest, "\(what) is not JSON: \(text). Quote it, such as '{\"camera\": 3}'")
-        }
+    // The schema would refuse these too, but not in words.
+
+    private func check(batch: String) throws(JobsError) {
+        guard batch.allSatisfy(\.isNumber) else { return }
+        throw JobsError(
+            .invalidRequest,
+            "a batch cannot be called \"\(batch)\": a name needs a character that is no digit, since digits are a "
+                + "job's number"
+        )
     }
 
-    private func isJSON(_ text: String) -> Bool {
-        (try? JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)) != nil
+    private func check(_ what: String, isJSON text: String) throws(JobsError) {
+        guard (try? JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)) == nil else {
+            return
+        }
+        throw JobsError(.invalidRequest, "\(what) is not JSON: \(text). Quote it, such as '{\"camera\": 3}'")
     }
 }
 

@@ -2,7 +2,7 @@
 
 import ArgumentParser
 import Foundation
-import YoloqJobs
+import YoloqInference
 
 /// The images that a command's arguments name.
 struct Inputs {
@@ -51,10 +51,10 @@ struct Inputs {
     }
 
     private static func expand(_ argument: String) -> [String] {
-        let path = URL(filePath: argument).standardizedFileURL.path
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
-            return isFolder.boolValue ? images(in: path) : [path]
+        let path = Installation.absolutePath(argument)
+        var status = stat()
+        if stat(path, &status) == 0 {
+            return status.st_mode & S_IFMT == S_IFDIR ? images(in: path) : [path]
         }
         guard argument.contains(where: { "*?[".contains($0) }) else { return [] }
         return matches(of: path).filter(hasImageSuffix)
@@ -73,6 +73,7 @@ struct Inputs {
     }
 
     private static func hasImageSuffix(_ path: String) -> Bool {
-        suffixes.contains(URL(filePath: path).pathExtension.lowercased())
+        guard let dot = path.lastIndex(of: ".") else { return false }
+        return suffixes.contains(path[dot...].dropFirst().lowercased())
     }
 }
