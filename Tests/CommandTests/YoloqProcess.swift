@@ -91,7 +91,10 @@ private final class Drain: Sendable {
 
     func start() {
         Thread { [self] in
-            while let chunk = try? pipe.fileHandleForReading.read(upToCount: 65_536), !chunk.isEmpty {
+            while true {
+                // What is there now: `read(upToCount:)` would wait until it has all that was asked for.
+                let chunk = pipe.fileHandleForReading.availableData
+                guard !chunk.isEmpty else { break }
                 bytes.withLock { $0.append(chunk) }
             }
             isDone.signal()
