@@ -39,14 +39,14 @@ public final class JobQueue: Sendable {
     private let lock: WriteLock
     private let connections: Mutex<Connections>
 
-    /// The connections of this process; all three are opened and closed under the write lock.
+    /// The connections of this process; all are opened and closed under the write lock.
     private struct Connections {
         /// For all writes.
         let writer: Writer
         /// For all reads, so that a reader does not wait for a commit.
         let reader: Connection
-        /// Holds `BEGIN IMMEDIATE` while the writer's connection checkpoints.
-        let guardian: Connection
+        /// Holds `BEGIN IMMEDIATE` while the writer's connection checkpoints; opened for the first checkpoint.
+        var guardian: Connection?
         /// The error after which nothing may be written any more.
         var defect: JobsError?
         var isClosed = false
@@ -74,7 +74,7 @@ public final class JobQueue: Sendable {
                 try writer.connection.migrate(path: path)
                 let reader = try Connection(path: path)
                 try reader.refuseWrites()
-                return Connections(writer: writer, reader: reader, guardian: try Connection(path: path))
+                return Connections(writer: writer, reader: reader)
             }
         }
         connections = Mutex(opened)
@@ -97,7 +97,7 @@ public final class JobQueue: Sendable {
         try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
             try JobsError.wrapping("close the queue", path: path) {
                 try open.1.queue.close()
-                try open.2.queue.close()
+                try open.2?.queue.close()
                 try open.0.connection.queue.close()
             }
         }
@@ -124,7 +124,8 @@ public final class JobQueue: Sendable {
     func read<R>(_ action: String, _ body: (Database) throws -> R) throws(JobsError) -> R {
         let reader = connections.withLock(\.reader)
         return try JobsError.wrapping(action, path: path) {
-            try reader.queue.read(body)
+            // Not GRDB's `read`, which turns `query_only` off again behind itself.
+            try reader.queue.inDatabase(body)
         }
     }
 
@@ -143,9 +144,9 @@ public final class JobQueue: Sendable {
         giveUp: () -> Bool = { false },
         _ body: (Database) throws -> (R, WakeKinds)
     ) throws(JobsError) -> R {
-        let (writer, guardian) = try connections.withLock { connections throws(JobsError) in
+        let writer = try connections.withLock { connections throws(JobsError) in
             if let defect = connections.defect { throw defect }
-            return (connections.writer, connections.guardian)
+            return connections.writer
         }
         return try lock.withLock(patience: options.patience, giveUp: giveUp) { () throws(JobsError) in
             do throws(JobsError) {
@@ -153,7 +154,8 @@ public final class JobQueue: Sendable {
                     let ((result, kinds), walFrameCount) = try writer.transaction(durability, body)
                     wakeFile.raise(kinds)
                     if walFrameCount >= options.checkpointFrameCount {
-                        try checkpoint(writer: writer, guardian: guardian)
+                        // The commit stands whatever becomes of this; the next one tries again.
+                        try? checkpoint(writer)
                     }
                     return result
                 }
@@ -171,7 +173,12 @@ public final class JobQueue: Sendable {
     /// connection, which also shuts out programs that do not know our lock.
     ///
     /// A reader can make it stop early; the next commit tries again.
-    private func checkpoint(writer: Writer, guardian: Connection) throws {
+    private func checkpoint(_ writer: Writer) throws {
+        let guardian = try connections.withLock { connections in
+            let guardian = try connections.guardian ?? Connection(path: path)
+            connections.guardian = guardian
+            return guardian
+        }
         try guardian.queue.inDatabase { database in
             try database.execute(sql: "BEGIN IMMEDIATE")
             defer { try? database.execute(sql: "ROLLBACK") }

@@ -55,30 +55,44 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         while !shared.stop.isRequested {
             let rings = shared.doorbell.count
             try lookAround(force: false)
-            if let claim = try claim() {
+            switch try claim() {
+            case .job(let claim):
                 shared.doorbell.ring()
                 try finish(claim)
-            } else if try !lookAround(force: true) {
+            case .nothing:
+                if try lookAround(force: true) { continue }
                 if shared.untilEmpty { return }
                 shared.doorbell.waitForWork(since: rings)
+            case .unknown:
+                continue
             }
         }
     }
 
-    private func claim() throws(JobsError) -> Claim? {
+    /// What asking for a job gave.
+    private enum Answer {
+        case job(Claim)
+        /// No job waits for the models that are ready.
+        case nothing
+        /// The queue could not be asked this time.
+        case unknown
+    }
+
+    private func claim() throws(JobsError) -> Answer {
         let models = rows.filter { lanes[$0.reference] != nil }.map(\.id)
         do throws(JobsError) {
-            return try shared.queue.claim(
+            let claims = try shared.queue.claim(
                 models: models,
                 loaded: lastUsed,
                 worker: shared.worker,
                 now: .now(),
                 giveUp: { shared.stop.isRequested }
-            ).first
+            )
+            return claims.first.map(Answer.job) ?? .nothing
         } catch {
             guard error.code == .busy || error.code == .interrupted else { throw error }
             if error.code == .busy { shared.report(.trouble(error)) }
-            return nil
+            return .unknown
         }
     }
 
