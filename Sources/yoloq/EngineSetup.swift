@@ -11,7 +11,7 @@ final class EngineSetup: Sendable {
 
     private let directory: ModelDirectory
     private let precision: Precision
-    private let cacheFolder = Installation.current.cache
+    private let installation = Installation.current
     private let verdicts = Mutex<[String: SelfCheck.Verdict]>([:])
 
     /// Loads the engine.
@@ -24,6 +24,7 @@ final class EngineSetup: Sendable {
         runtime = try OpenVINORuntime(library: options.openvino)
         self.directory = directory
         precision = options.precision
+        CompiledModelCache(folder: installation.compiledModels).trim()
     }
 
     /// Makes a warmed and checked predictor for the calling thread.
@@ -49,7 +50,7 @@ final class EngineSetup: Sendable {
     /// - Returns: The predictor.
     /// - Throws: `InferenceError`.
     func makePredictor(for file: ModelFile) throws(InferenceError) -> Predictor<OpenVINOEngine> {
-        var options = OpenVINOEngine.Options(cacheFolder: cacheFolder + "/openvino")
+        var options = OpenVINOEngine.Options(cacheFolder: installation.compiledModels)
         options.precision = try verdict(for: file, options).precision
         var predictor = Predictor(
             engine: try OpenVINOEngine(file, runtime: runtime, options: options),
@@ -71,7 +72,7 @@ final class EngineSetup: Sendable {
                 requested: precision,
                 runtime: runtime,
                 options: options,
-                verdicts: cacheFolder + "/precision-verdicts.json"
+                verdicts: installation.cache + "/precision-verdicts.json"
             )
             verdicts[file.sha256] = verdict
             return verdict
