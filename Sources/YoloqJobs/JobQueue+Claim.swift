@@ -14,7 +14,7 @@ extension JobQueue {
     ///   - limit: How many jobs to take at most.
     ///   - models: The models that the worker serves, as in `ServedModel.id`.
     ///   - loaded: The model it used last, preferred within `loadedModelBonus` among jobs of equal priority.
-    ///   - worker: The worker's id.
+    ///   - worker: The worker's id; one that is not on the list gets nothing.
     ///   - now: The time.
     ///   - giveUp: Asked while waiting for the write lock; true ends the wait with `interrupted`.
     /// - Returns: The claims, in the order in which to run them; empty if no job waits for these models.
@@ -68,7 +68,7 @@ extension JobQueue {
                 LIMIT 1
             )
             ORDER BY priority DESC, run_at_us, id LIMIT ?7
-        )
+        ) AND EXISTS (SELECT 1 FROM workers WHERE workers.id = ?2)
         RETURNING id, model_id, batch_id, attempts, source, priority, run_at_us, started_at_us,
             (SELECT json FROM parameters WHERE parameters.id = parameters_id) AS parameters
         """

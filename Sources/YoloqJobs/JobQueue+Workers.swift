@@ -76,19 +76,47 @@ extension JobQueue {
         }
     }
 
-    /// Takes a worker off the list.
+    /// Takes a worker off the list and puts the jobs that it still holds back into the queue, in one transaction.
     ///
-    /// It must hold no job any more.
+    /// From then on it can claim nothing more, and what it finds for those jobs is refused.
     ///
-    /// - Parameter lock: What `addWorker` gave.
+    /// - Parameters:
+    ///   - lock: What `addWorker` gave.
+    ///   - now: The time.
+    /// - Returns: How many jobs went back; their attempts are not counted.
     /// - Throws: `busy`, `io`; then others find the worker dead once its process has ended.
-    public func removeWorker(_ lock: WorkerLock) throws(JobsError) {
-        try write("remove a worker", durability: .normal) { database in
+    public func removeWorker(_ lock: WorkerLock, now: Timestamp) throws(JobsError) -> Int {
+        let count = try write("remove a worker", durability: .normal) { database in
+            let count = try giveBackJobs(ofWorker: lock.worker, now: now, in: database)
             try database.execute(sql: "DELETE FROM workers WHERE id = ?", arguments: [lock.worker])
-            return ((), [])
+            return (count, count > 0 ? .work : [])
         }
         // First the row, then the file: a row without a file would look like a worker of another host.
         lock.remove()
+        return count
+    }
+
+    private func giveBackJobs(ofWorker worker: String, now: Timestamp, in database: Database) throws -> Int {
+        try database.execute(
+            sql: """
+                INSERT INTO attempts (job_id, number, worker_id, started_at_us, ended_at_us, outcome)
+                SELECT id, attempts, worker_id, started_at_us, ?, 'interrupted' FROM jobs INDEXED BY jobs_running
+                WHERE state = 2 AND worker_id = ?
+                """,
+            arguments: [now.microseconds, worker]
+        )
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                UPDATE jobs INDEXED BY jobs_running SET state = 1, claim_token = NULL, attempts = attempts - 1
+                WHERE state = 2 AND worker_id = ? RETURNING model_id, batch_id
+                """,
+            arguments: [worker]
+        )
+        var changes = CountChanges()
+        for row in rows { changes.move(model: row["model_id"], batch: row["batch_id"], from: .running, to: .queued) }
+        try changes.apply(to: database)
+        return rows.count
     }
 
     /// All workers on the list, oldest first, dead ones included.

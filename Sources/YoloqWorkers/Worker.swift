@@ -79,7 +79,6 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
                 makePredictor: makePredictor,
                 committer: Committer(queue: queue, report: report),
                 doorbell: Doorbell(),
-                inFlight: InFlight(),
                 stop: stop,
                 report: report
             ),
@@ -93,10 +92,12 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
         }
         let isCutShort = try look(after: crew, with: watcher, lock: lock)
         guard !isCutShort else {
-            return .cutShort(jobsGivenBack: try giveBack(crew, lock: lock))
+            // What is finished is recorded first; what still runs goes back, and its late result will be refused.
+            try crew.shared.committer.flush()
+            return .cutShort(jobsGivenBack: try queue.removeWorker(lock, now: .now()))
         }
         try crew.join()
-        try queue.removeWorker(lock)
+        _ = try queue.removeWorker(lock, now: .now())
         return .drained
     }
 
@@ -142,16 +143,5 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
             guard error.code == .busy || error.code == .diskFull else { throw error }
             report(.trouble(error))
         }
-    }
-
-    /// Puts what still runs back into the queue.
-    ///
-    /// What its threads find afterwards is refused by the claim token.
-    private func giveBack(_ crew: Crew<E>, lock: WorkerLock) throws(JobsError) -> Int {
-        let claims = crew.shared.inFlight.takeAll()
-        try crew.shared.committer.flush()
-        let lost = try queue.record(claims.map { Outcome($0, .interrupted, at: .now()) })
-        try queue.removeWorker(lock)
-        return claims.count - lost.count
     }
 }

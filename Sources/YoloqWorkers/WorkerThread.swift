@@ -24,7 +24,6 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         let makePredictor: PredictorFactory<E>
         let committer: Committer
         let doorbell: Doorbell
-        let inFlight: InFlight
         let stop: StopSignal
         let report: @Sendable (WorkerEvent) -> Void
     }
@@ -98,7 +97,6 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
 
     /// Runs a claimed job to its end and hands the outcome over.
     private mutating func finish(_ claim: Claim) throws(JobsError) {
-        shared.inFlight.begin(claim)
         lastUsed = claim.model
         let ending: Outcome.Ending
         if let lane = rows.first(where: { $0.id == claim.model }).flatMap({ lanes[$0.reference] }) {
@@ -106,8 +104,6 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         } else {
             preconditionFailure("a claim is of a model that was asked for")
         }
-        // Whoever stops the worker at once may have given the job back meanwhile.
-        guard shared.inFlight.end(claim) else { return }
         try shared.committer.submit(Outcome(claim, ending, at: .now()))
     }
 

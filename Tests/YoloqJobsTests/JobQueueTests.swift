@@ -212,13 +212,13 @@ struct JobQueueTests {
     @Test func `a worker is alive while it holds its lock and gone when removed`() throws {
         try withQueue { queue in
             let lock = try queue.addWorker(threads: 2, serves: ["net"], now: noon)
-            let worker = try #require(try queue.workers(now: noon + .seconds(60)).first)
+            let worker = try #require(try queue.workers(now: noon + .seconds(60)).first { $0.id == lock.worker })
             #expect(worker.isAlive)
             #expect(worker.threads == 2)
             #expect(worker.serves("net") && !worker.serves("other"))
             #expect(try queue.renewLease(ofWorker: lock.worker, now: noon))
-            try queue.removeWorker(lock)
-            #expect(try queue.workers(now: noon).isEmpty)
+            #expect(try queue.removeWorker(lock, now: noon) == 0)
+            #expect(try queue.workers(now: noon).map(\.id) == ["w"])
             #expect(try !queue.renewLease(ofWorker: lock.worker, now: noon))
         }
     }
@@ -228,7 +228,25 @@ struct JobQueueTests {
             var lock: WorkerLock? = try queue.addWorker(threads: 1, serves: nil, now: noon)
             #expect(lock?.isInPlace == true)
             lock = nil
-            #expect(try queue.workers(now: noon).map(\.isAlive) == [false])
+            #expect(try queue.workers(now: noon).allSatisfy { !$0.isAlive })
+        }
+    }
+
+    @Test func `a removed worker's jobs go back with their attempts, and it gets no others`() throws {
+        try withQueue { queue throws in
+            let lock = try queue.addWorker(threads: 1, serves: nil, now: noon)
+            let ids = try queue.submit(requests(3, batch: "b"), now: noon)
+            let models = try queue.allModels()
+            let mine = try queue.claim(limit: 2, models: models, worker: lock.worker, now: noon)
+            let other = try queue.claim(limit: 1, models: models, worker: "w", now: noon)
+            #expect(try queue.removeWorker(lock, now: noon + .seconds(1)) == 2)
+            #expect(try queue.records(ids).map(\.state) == [.queued, .queued, .running])
+            #expect(try queue.records(ids).map(\.attempts) == [0, 0, 1])
+            #expect(try queue.countRows() == queue.counts())
+            #expect(try queue.counts(ofBatch: "b")?[.queued] == 2)
+            #expect(try queue.record(mine.map { Outcome($0, .succeeded(result: "{}"), at: noon) }) == mine)
+            #expect(try queue.record(other.map { Outcome($0, .succeeded(result: "{}"), at: noon) }).isEmpty)
+            #expect(try queue.claim(limit: 1, models: models, worker: lock.worker, now: noon).isEmpty)
         }
     }
 }

@@ -25,7 +25,10 @@ func withQueue<R>(
     let folder = try TemporaryFolder()
     return try withExtendedLifetime(folder) {
         let queue = try JobQueue(path: folder.path + "/queue.db", options: options)
-        let result = Result { try body(queue) }
+        let result = Result {
+            try queue.addTestWorker()
+            return try body(queue)
+        }
         try queue.close()
         return try result.get()
     }
@@ -50,7 +53,20 @@ extension JobQueue {
     /// The rows of all models.
     func allModels() throws -> [Int64] { try models().map(\.id) }
 
-    /// Claims for a worker called `w`, serving everything.
+    /// Puts a worker called `w` on the list, without a process behind it.
+    func addTestWorker() throws {
+        try write("add a worker", durability: .normal) { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO workers (id, host, boot_id, pid, threads, started_at_us, lease_expires_at_us)
+                    VALUES ('w', 'elsewhere', 'none', 1, 1, 1, 1)
+                    """
+            )
+            return ((), [])
+        }
+    }
+
+    /// Claims for the worker called `w`, serving everything.
     func claimAny(limit: Int = 1, loaded: Int64? = nil, now: Timestamp = noon) throws -> [Claim] {
         try claim(limit: limit, models: allModels(), loaded: loaded, worker: "w", now: now)
     }
