@@ -62,7 +62,11 @@ let package = Package(
         .testTarget(name: "YoloqSchemaTests", dependencies: ["YoloqSchema"]),
         .testTarget(
             name: "YoloqJobsTests",
-            dependencies: ["YoloqJobs", .product(name: "GRDB", package: "GRDB.swift")]
+            dependencies: [
+                "YoloqJobs",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]
         ),
         .testTarget(
             name: "YoloqImagesTests",

@@ -133,7 +133,7 @@ CREATE TABLE workers (
     boot_id             TEXT    NOT NULL,
     pid                 INTEGER NOT NULL, -- for people; never used to decide anything
     threads             INTEGER NOT NULL CHECK (threads > 0),
-    serves              TEXT    CHECK (serves IS NULL OR json_valid(serves)), -- JSON array of model names; NULL: every model
+    serves              TEXT    CHECK (serves IS NULL OR json_valid(serves)), -- JSON array of model names and paths; NULL: every model
     started_at_us       INTEGER NOT NULL CHECK (started_at_us > 0),
     lease_expires_at_us INTEGER NOT NULL
 ) STRICT;

@@ -139,12 +139,13 @@ extension JobQueue {
     /// When the job that waits longest could first have been claimed; nil if none waits.
     public func oldestQueued() throws(JobsError) -> Timestamp? {
         try read("read the oldest wait") { database in
-            try Int64.fetchOne(
-                database,
-                sql: "SELECT run_at_us FROM jobs INDEXED BY jobs_waiting WHERE state = 1 ORDER BY run_at_us LIMIT 1"
-            ).map(Timestamp.init)
+            try Int64.fetchOne(database, sql: JobQueue.oldestQueuedStatement).map(Timestamp.init)
         }
     }
+
+    /// The head of `jobs_waiting`.
+    static let oldestQueuedStatement =
+        "SELECT run_at_us FROM jobs INDEXED BY jobs_waiting WHERE state = 1 ORDER BY run_at_us LIMIT 1"
 }
 
 extension ModelReference {

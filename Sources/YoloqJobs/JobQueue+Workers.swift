@@ -13,7 +13,7 @@ public struct WorkerRecord: Sendable, Hashable {
     public let pid: Int
     /// How many jobs it can run at once.
     public let threads: Int
-    /// The models it serves by name; nil if it serves every model.
+    /// The models it serves, by name or by absolute path; nil if it serves every model.
     public let serves: [String]?
     /// When it started.
     public let startedAt: Timestamp
@@ -21,8 +21,8 @@ public struct WorkerRecord: Sendable, Hashable {
     public let isAlive: Bool
 
     /// Whether it lives and would take jobs of a model.
-    public func serves(_ model: String) -> Bool {
-        isAlive && (serves?.contains(model) ?? true)
+    public func serves(_ model: ModelReference) -> Bool {
+        isAlive && (serves.map { $0.contains(model.name) || $0.contains(model.path) } ?? true)
     }
 }
 
@@ -34,7 +34,7 @@ extension JobQueue {
     ///
     /// - Parameters:
     ///   - threads: How many jobs it can run at once.
-    ///   - serves: The models it serves by name; nil for every model.
+    ///   - serves: The models it serves, by name or by absolute path; nil for every model.
     ///   - now: The time.
     /// - Returns: The lock that proves that the worker lives. Keep it, and give it to `removeWorker` at the end.
     /// - Throws: `busy`, `io`.

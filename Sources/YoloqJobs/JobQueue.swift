@@ -2,7 +2,6 @@
 
 import Foundation
 import GRDB
-import Synchronization
 
 /// A durable queue in one SQLite file, shared by any number of threads and processes on one host.
 ///
@@ -22,6 +21,8 @@ public final class JobQueue: Sendable {
         public var patience = Duration.seconds(10)
         /// The length of the write-ahead log, in frames, from which on it is copied into the database.
         public var checkpointFrameCount = 4000
+        /// Whether a network file system is good enough: its locks must work between all processes that use the file.
+        public var allowsNetworkFileSystem = false
         /// Whether to make the queue if it does not exist.
         public var createsIfMissing = true
 
@@ -37,7 +38,7 @@ public final class JobQueue: Sendable {
     let paths: QueuePaths
     let wakeFile: WakeFile
     private let lock: WriteLock
-    private let connections: Mutex<Connections>
+    private let connections: Locked<Connections>
 
     /// The connections of this process; all are opened and closed under the write lock.
     private struct Connections {
@@ -57,11 +58,14 @@ public final class JobQueue: Sendable {
     /// - Parameters:
     ///   - path: The database file; its folder must exist.
     ///   - options: How to open it.
-    /// - Throws: `missing` if there is no queue and none may be made, `newerSchema`, `invalidFile`, `busy`, `io`.
+    /// - Throws: `missing` if there is no queue and none may be made, `networkFileSystem`, `newerSchema`, `invalidFile`,
+    ///   `busy`, `io`.
     public init(path: String, options: Options = Options()) throws(JobsError) {
         guard options.createsIfMissing || FileManager.default.fileExists(atPath: path) else {
             throw JobsError(.missing, "there is no queue at \(path). Submit something first, or give another --db")
         }
+        let path = try QueuePaths.resolvingLinks(path)
+        try FileSystem.refuseNetwork(under: path, unless: options.allowsNetworkFileSystem)
         self.path = path
         self.options = options
         let paths = QueuePaths(database: path)
@@ -77,7 +81,7 @@ public final class JobQueue: Sendable {
                 return Connections(writer: writer, reader: reader)
             }
         }
-        connections = Mutex(opened)
+        connections = Locked(opened)
     }
 
     deinit {
@@ -154,8 +158,7 @@ public final class JobQueue: Sendable {
                     let ((result, kinds), walFrameCount) = try writer.transaction(durability, body)
                     wakeFile.raise(kinds)
                     if walFrameCount >= options.checkpointFrameCount {
-                        // The commit stands whatever becomes of this; the next one tries again.
-                        try? checkpoint(writer)
+                        checkpointAfterCommit(writer)
                     }
                     return result
                 }
@@ -166,6 +169,17 @@ public final class JobQueue: Sendable {
                 }
                 throw error
             }
+        }
+    }
+
+    /// Checkpoints behind a commit that stands whatever becomes of this; the next commit tries again.
+    private func checkpointAfterCommit(_ writer: Writer) {
+        do throws(JobsError) {
+            try JobsError.wrapping("checkpoint", path: path) { try checkpoint(writer) }
+        } catch {
+            // Its fsync is the one that claims rely on: after a failed one nothing more is acknowledged.
+            guard error.code == .io else { return }
+            connections.withLock { $0.defect = error }
         }
     }
 

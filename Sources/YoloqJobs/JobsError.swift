@@ -22,6 +22,8 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
         case diskFull = "disk_full"
         /// The disk failed. After it this queue accepts no more writes: what the disk still holds is not known.
         case io
+        /// The file is on a network file system, whose locks cannot be trusted.
+        case networkFileSystem = "network_file_system"
         /// The request itself is wrong.
         case invalidRequest = "invalid_request"
     }

@@ -215,7 +215,7 @@ struct JobQueueTests {
             let worker = try #require(try queue.workers(now: noon + .seconds(60)).first { $0.id == lock.worker })
             #expect(worker.isAlive)
             #expect(worker.threads == 2)
-            #expect(worker.serves("net") && !worker.serves("other"))
+            #expect(worker.serves(model("net")) && !worker.serves(model("other")))
             #expect(try queue.renewLease(ofWorker: lock.worker, now: noon))
             #expect(try queue.removeWorker(lock, now: noon) == 0)
             #expect(try queue.workers(now: noon).map(\.id) == ["w"])

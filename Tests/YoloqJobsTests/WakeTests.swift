@@ -26,9 +26,8 @@ struct WakeTests {
             let watcher = try queue.makeWatcher()
             let seen = queue.wakeCounters
             Thread.detachNewThread { _ = try? queue.submit(requests(1), now: noon) }
-            let start = ContinuousClock.now
-            while queue.wakeCounters == seen { watcher.wait(atMost: .seconds(30)) }
-            #expect(ContinuousClock.now - start < .seconds(20))
+            // A sleeper that is not woken runs into the test's time limit.
+            while queue.wakeCounters == seen { watcher.wait(atMost: .seconds(3600)) }
         }
     }
 
@@ -37,9 +36,7 @@ struct WakeTests {
         try withQueue { queue in
             let watcher = try queue.makeWatcher()
             watcher.ring()
-            let start = ContinuousClock.now
-            watcher.wait(atMost: .seconds(30))
-            #expect(ContinuousClock.now - start < .seconds(20))
+            watcher.wait(atMost: .seconds(3600))
         }
     }
 }

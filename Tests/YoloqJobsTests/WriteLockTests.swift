@@ -14,7 +14,7 @@ struct WriteLockTests {
         let locks = [try WriteLock(paths), try WriteLock(paths)]
         let inside = Atomic(0)
         let overlaps = Atomic(0)
-        let sum = Mutex(0)
+        let sum = Locked(0)
         DispatchQueue.concurrentPerform(iterations: 4) { index in
             for _ in 0..<500 {
                 try? locks[index % 2].withLock(patience: .seconds(30), giveUp: { false }) { () throws(JobsError) in
