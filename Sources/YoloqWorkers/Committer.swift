@@ -15,15 +15,32 @@ final class Committer: @unchecked Sendable {
 
     private let queue: JobQueue
     private let report: @Sendable (WorkerEvent) -> Void
+    private let onFailure: @Sendable () -> Void
     private let condition = NSCondition()
     private var waiting: [Outcome] = []
     private var isRecording = false
     private var isClosed = false
-    private var failure: JobsError?
+    private var storedFailure: JobsError?
 
-    init(queue: JobQueue, report: @escaping @Sendable (WorkerEvent) -> Void) {
+    /// Sets up a committer; `run` starts it.
+    ///
+    /// - Parameters:
+    ///   - queue: Where to record.
+    ///   - report: Told what was recorded and what went wrong.
+    ///   - onFailure: Called when nothing can be recorded any more.
+    init(
+        queue: JobQueue,
+        report: @escaping @Sendable (WorkerEvent) -> Void,
+        onFailure: @escaping @Sendable () -> Void
+    ) {
         self.queue = queue
         self.report = report
+        self.onFailure = onFailure
+    }
+
+    /// Why nothing can be recorded any more; nil while all is well.
+    var failure: JobsError? {
+        condition.withLock { storedFailure }
     }
 
     /// Hands over the end of a job.
@@ -32,8 +49,8 @@ final class Committer: @unchecked Sendable {
     /// - Throws: Why nothing can be recorded any more. The job is then found running without a worker.
     func submit(_ outcome: Outcome) throws(JobsError) {
         let failure: JobsError? = condition.withLock {
-            while waiting.count >= Committer.capacity, self.failure == nil { condition.wait() }
-            guard self.failure == nil else { return self.failure }
+            while waiting.count >= Committer.capacity, storedFailure == nil { condition.wait() }
+            guard storedFailure == nil else { return storedFailure }
             waiting.append(outcome)
             condition.broadcast()
             return nil
@@ -46,8 +63,8 @@ final class Committer: @unchecked Sendable {
     /// - Throws: Why it could not be.
     func flush() throws(JobsError) {
         let failure: JobsError? = condition.withLock {
-            while self.failure == nil, !waiting.isEmpty || isRecording { condition.wait() }
-            return self.failure
+            while storedFailure == nil, !waiting.isEmpty || isRecording { condition.wait() }
+            return storedFailure
         }
         if let failure { throw failure }
     }
@@ -74,6 +91,7 @@ final class Committer: @unchecked Sendable {
                 }
             } catch {
                 done(error)
+                onFailure()
                 return
             }
         }
@@ -94,7 +112,7 @@ final class Committer: @unchecked Sendable {
     private func done(_ error: JobsError?) {
         condition.withLock {
             isRecording = false
-            failure = error
+            storedFailure = error
             condition.broadcast()
         }
     }

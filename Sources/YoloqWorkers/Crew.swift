@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
 import YoloqInference
 import YoloqJobs
 
@@ -46,7 +45,7 @@ final class Crew<E: Engine & ~Copyable>: Sendable {
     var runningCount: Int { roll.runningCount }
 
     /// Why the first thread that failed did.
-    var failure: JobsError? { roll.failure }
+    var failure: JobsError? { roll.failure ?? shared.committer.failure }
 
     /// Waits for all threads and for the last result to be recorded.
     ///
@@ -69,9 +68,9 @@ private final class Roll: Sendable {
         var failure: JobsError?
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
-    init(count: Int) { state = Mutex(State(runningCount: count)) }
+    init(count: Int) { state = Locked(State(runningCount: count)) }
 
     var runningCount: Int { state.withLock(\.runningCount) }
 

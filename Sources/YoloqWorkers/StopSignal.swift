@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
+import YoloqJobs
 
 /// The wish that a worker stop: once to finish what runs, twice to stop at once.
 ///
@@ -24,7 +24,7 @@ public final class StopSignal: Sendable {
         var listeners: [@Sendable () -> Void] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// A signal that nobody has given yet.
     public init() {}

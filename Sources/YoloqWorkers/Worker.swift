@@ -66,7 +66,8 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
     /// Works until asked to stop, or until nothing is left to do.
     ///
     /// - Returns: How it ended. Every outcome that came before is recorded.
-    /// - Throws: Why the queue cannot be used any more. Threads may still be running then: end the process.
+    /// - Throws: Why the queue cannot be used any more. What could be given back was. Threads may still be running then: end
+    ///   the process without tearing down what they use.
     public func run() throws(JobsError) -> Ending {
         let watcher = try queue.makeWatcher()
         let lock = try queue.addWorker(threads: options.threads, serves: options.serves.names, now: .now())
@@ -77,7 +78,7 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
                 serves: options.serves,
                 untilEmpty: options.untilEmpty,
                 makePredictor: makePredictor,
-                committer: Committer(queue: queue, report: report),
+                committer: Committer(queue: queue, report: report, onFailure: { watcher.ring() }),
                 doorbell: Doorbell(),
                 stop: stop,
                 report: report
@@ -90,43 +91,54 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
             crew.shared.doorbell.ringForAll()
             watcher.ring()
         }
-        let isCutShort = try look(after: crew, with: watcher, lock: lock)
-        guard !isCutShort else {
-            // What is finished is recorded first; what still runs goes back, and its late result will be refused.
-            try crew.shared.committer.flush()
-            return .cutShort(jobsGivenBack: try queue.removeWorker(lock, now: .now()))
+        do throws(JobsError) {
+            guard try look(after: crew, with: watcher, lock: lock) else {
+                // What is finished is recorded first; what still runs goes back, and its late result will be refused.
+                try crew.shared.committer.flush()
+                return .cutShort(jobsGivenBack: try queue.removeWorker(lock, now: .now()))
+            }
+            try crew.join()
+            _ = try queue.removeWorker(lock, now: .now())
+            return .drained
+        } catch {
+            stop.request()
+            // The first error is the one to tell; these may fail for the same reason.
+            try? crew.shared.committer.flush()
+            _ = try? queue.removeWorker(lock, now: .now())
+            throw error
         }
-        try crew.join()
-        _ = try queue.removeWorker(lock, now: .now())
-        return .drained
     }
 
     /// Watches for work, renews the lease and heeds the stop signal until all threads have ended or time is up.
     ///
-    /// - Returns: Whether threads are still running.
+    /// - Returns: Whether all threads have ended.
     private func look(after crew: Crew<E>, with watcher: WakeWatcher, lock: WorkerLock) throws(JobsError) -> Bool {
         var seen = queue.wakeCounters.work
         var heartbeatAt = ContinuousClock.now + Self.heartbeatInterval
+        var pollAt = ContinuousClock.now
         var drainUntil: ContinuousClock.Instant?
         while true {
             if let failure = crew.failure { throw failure }
-            guard crew.runningCount > 0 else { return false }
+            guard crew.runningCount > 0 else { return true }
             let now = ContinuousClock.now
             switch stop.urgency {
             case .none: break
             case .drain:
                 drainUntil = drainUntil ?? now + options.grace
-                if let drainUntil, now >= drainUntil { return true }
-            case .atOnce: return true
+                if let drainUntil, now >= drainUntil { return false }
+            case .atOnce: return false
             }
             if now >= heartbeatAt {
                 heartbeatAt = now + Self.heartbeatInterval
                 try beat(lock)
             }
-            watcher.wait(atMost: Self.safetyPollInterval)
-            let counters = queue.wakeCounters.work
-            if counters != seen || ContinuousClock.now - now >= Self.safetyPollInterval { crew.shared.doorbell.ring() }
-            seen = counters
+            let work = queue.wakeCounters.work
+            if work != seen || now >= pollAt {
+                seen = work
+                pollAt = now + Self.safetyPollInterval
+                crew.shared.doorbell.ring()
+            }
+            watcher.wait(atMost: pollAt - now)
         }
     }
 

@@ -28,7 +28,7 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         let report: @Sendable (WorkerEvent) -> Void
     }
 
-    /// How many models a thread keeps ready; the one that rested longest goes first.
+    /// How many models a thread keeps ready, or as many as it was told to serve; the one that rested longest goes first.
     static var loadedModelLimit: Int { 4 }
     /// How often a busy thread looks whether a model that it has not loaded waits for it.
     static var lookAroundInterval: Duration { .seconds(1) }
@@ -63,7 +63,8 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
                 if shared.untilEmpty { return }
                 shared.doorbell.waitForWork(since: rings)
             case .unknown:
-                continue
+                // A second at most: the safety poll rings.
+                if !shared.stop.isRequested { shared.doorbell.waitForWork(since: rings) }
             }
         }
     }
@@ -89,8 +90,8 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
             )
             return claims.first.map(Answer.job) ?? .nothing
         } catch {
-            guard error.code == .busy || error.code == .interrupted else { throw error }
-            if error.code == .busy { shared.report(.trouble(error)) }
+            guard [.busy, .diskFull, .interrupted].contains(error.code) else { throw error }
+            if error.code != .interrupted { shared.report(.trouble(error)) }
             return .unknown
         }
     }
@@ -107,36 +108,43 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         try shared.committer.submit(Outcome(claim, ending, at: .now()))
     }
 
-    /// Looks which models wait, and makes those ready that this thread serves and has not loaded.
+    /// Looks which models wait, and makes one of those ready that this thread serves and has not loaded.
     ///
     /// - Parameter force: Look even if the last look was a moment ago.
-    /// - Returns: Whether a model was made ready, so that claiming again makes sense.
+    /// - Returns: Whether claiming again makes sense.
     /// - Throws: Why the queue cannot be read.
     @discardableResult
     private mutating func lookAround(force: Bool) throws(JobsError) -> Bool {
         let now = ContinuousClock.now
         if !force, let lookedAround, now - lookedAround < Self.lookAroundInterval { return false }
-        lookedAround = now
+        lanes = lanes.filter { !$0.value.isExpired }
         let known = rows.count
         rows = try shared.queue.models().filter { shared.serves.contains($0.reference) }
-        let waiting = rows.filter { $0.counts[.queued] > 0 && lanes[$0.reference] == nil }
-        for model in waiting.prefix(Self.loadedModelLimit) where !shared.stop.isRequested { prepare(model.reference) }
-        return !waiting.isEmpty || rows.count > known && rows.contains { $0.counts[.queued] > 0 }
+        let waiting = rows.first { $0.counts[.queued] > 0 && lanes[$0.reference] == nil }
+        if let waiting { prepare(waiting.reference) }
+        // From here on, so that a load that takes long is not followed by the next one before any job.
+        lookedAround = .now
+        return waiting != nil || rows.count > known && rows.contains { $0.counts[.queued] > 0 }
     }
 
     private mutating func prepare(_ model: ModelReference) {
-        if lanes.count >= Self.loadedModelLimit, let idlest = lanes.min(by: { $0.value.lastUsed < $1.value.lastUsed }) {
-            lanes[idlest.key] = nil
-        }
         do throws(InferenceError) {
             let lane = Lane(predictor: try shared.makePredictor(model), modelSHA256: model.sha256)
-            lanes[model] = lane
             shared.report(.ready(thread: name, model: model.name, detail: lane.provenance))
+            keep(lane, for: model)
         } catch {
-            let failure = JobFailure(ImageFailure(error))
-            lanes[model] = Lane(failure: failure)
-            shared.report(.unusable(thread: name, model: model.name, failure))
+            let lane = Lane<E>(failure: JobFailure(ImageFailure(error)))
+            shared.report(.unusable(thread: name, model: model.name, JobFailure(ImageFailure(error))))
+            keep(lane, for: model)
         }
+    }
+
+    private mutating func keep(_ lane: Lane<E>, for model: ModelReference) {
+        let limit = max(Self.loadedModelLimit, shared.serves.preloaded.count)
+        if lanes.count >= limit, let idlest = lanes.min(by: { $0.value.lastUsed < $1.value.lastUsed }) {
+            lanes[idlest.key] = nil
+        }
+        lanes[model] = lane
     }
 }
 
@@ -148,6 +156,7 @@ private final class Lane<E: Engine & ~Copyable> {
     private let failure: JobFailure?
     private let modelSHA256: String
     let provenance: String
+    private let made = ContinuousClock.now
     private(set) var lastUsed = ContinuousClock.now
 
     init(predictor: consuming Predictor<E>, modelSHA256: String) {
@@ -162,6 +171,15 @@ private final class Lane<E: Engine & ~Copyable> {
         provenance = ""
         predictor = nil
         self.failure = failure
+    }
+
+    /// How long a reason holds that may pass: the file may be put back, memory may be freed.
+    private static var patience: Duration { .seconds(5) }
+
+    /// Whether it is worth trying to load the model anew.
+    var isExpired: Bool {
+        guard let failure, failure.isRetryable else { return false }
+        return .now - made >= Self.patience
     }
 
     /// Runs one job; whatever happens becomes an ending.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
 import YoloqImages
 import YoloqInference
 import YoloqJobs
@@ -52,7 +51,7 @@ final class Gate: Sendable {
         var threads: Set<String> = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var isBroken: Bool {
         get { state.withLock(\.isBroken) }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
 import Testing
 import YoloqInference
 import YoloqJobs
@@ -16,7 +15,7 @@ struct WorkerTests {
 
     /// Runs a worker on a thread of its own; the ending comes from `join`.
     private final class Run: Sendable {
-        private let ending = Mutex<Result<Worker<FakeEngine>.Ending, JobsError>?>(nil)
+        private let ending = Locked<Result<Worker<FakeEngine>.Ending, JobsError>?>(nil)
         private let done = DispatchSemaphore(value: 0)
 
         init(_ worker: Worker<FakeEngine>) {
@@ -95,10 +94,33 @@ struct WorkerTests {
     @Test func `a worker leaves models alone that it does not serve`() throws {
         try fixture.submit(3, model: "a")
         try fixture.submit(3, model: "b")
-        _ = try fixture.worker(serves: .only([fixture.model("b")])).run()
+        _ = try fixture.worker(serves: .only([ModelFilter.Entry(fixture.model("b"), isByPath: false)])).run()
         let counts = try fixture.queue.models().map(\.counts)
         #expect(counts[0][.queued] == 3)
         #expect(counts[1][.succeeded] == 3)
+    }
+
+    @Test func `a model named by its path is not mistaken for another of its name`() {
+        let mine = ModelReference(name: "best", path: "/runs/a/best.onnx", sha256: "")
+        let other = ModelReference(name: "best", path: "/runs/b/best.onnx", sha256: "")
+        #expect(ModelFilter.only([ModelFilter.Entry(mine, isByPath: true)]).contains(mine))
+        #expect(!ModelFilter.only([ModelFilter.Entry(mine, isByPath: true)]).contains(other))
+        #expect(ModelFilter.only([ModelFilter.Entry(mine, isByPath: false)]).contains(other))
+    }
+
+    @Test func `a worker that others took for dead gives back what it runs and says so`() throws {
+        fixture.gate.close()
+        try fixture.submit(4)
+        let run = Run(fixture.worker(untilEmpty: false))
+        while fixture.gate.entered < 2 { usleep(1000) }
+        let locks = fixture.folder + "/queue.db-workers"
+        for name in try FileManager.default.contentsOfDirectory(atPath: locks) {
+            try FileManager.default.removeItem(atPath: locks + "/" + name)
+        }
+        let error = #expect(throws: JobsError.self) { try run.join() }
+        #expect(error?.message.contains("take it for dead") == true)
+        #expect(try fixture.queue.counts()[.queued] == 4)
+        fixture.gate.open()
     }
 
     @Test func `a sleeping worker wakes up for a submit`() throws {
