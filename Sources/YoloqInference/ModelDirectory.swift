@@ -77,7 +77,7 @@ public struct ModelDirectory: Sendable {
     /// The model to use where none is named.
     ///
     /// - Parameter environment: Variables as of the process.
-    /// - Returns: The one of `$YOLOQ_MODEL`; else the only one that is not the demo; else the demo.
+    /// - Returns: The one of `$YOLOQ_MODEL`; else the only one that is not the demo.
     /// - Throws: `InferenceError` with code `.modelMissing` if there is none or a choice, with the names; or what
     ///   `resolve` throws.
     public func defaultModel(environment: [String: String]) throws(InferenceError) -> ModelFile {
@@ -85,18 +85,21 @@ public struct ModelDirectory: Sendable {
         let models = list().filter { $0.format == .onnx }
         let choices = models.filter { $0.name != Self.demoName }
         if choices.count == 1 { return try resolve(choices[0].path) }
-        if choices.isEmpty, let demo = models.first { return try resolve(demo.path) }
-        guard choices.isEmpty else {
-            let names = choices.map(\.name).joined(separator: ", ")
+        guard !models.isEmpty else {
             throw InferenceError(
                 code: .modelMissing,
-                message: "no model named, and there are several: \(names). Choose one with --model or YOLOQ_MODEL."
+                message:
+                    "no model named, and there is none in \(searchPaths.joined(separator: ", ")). Put NAME.onnx there "
+                    + "or give a path with --model."
             )
         }
+        let names = models.map(\.name).joined(separator: ", ")
         throw InferenceError(
             code: .modelMissing,
-            message: "no model named, and there is none in \(searchPaths.joined(separator: ", ")). Put NAME.onnx there "
-                + "or give a path with --model."
+            message: choices.isEmpty
+                ? "no model named, and the only one there is, \(names), is a demo for drawn shapes. Name yours with --model "
+                    + "or YOLOQ_MODEL, or the demo with --model \(names)."
+                : "no model named, and there are several: \(names). Choose one with --model or YOLOQ_MODEL."
         )
     }
 

@@ -90,10 +90,12 @@ import YoloqVision
         #expect(inferenceError { _ = try models.resolve("empty") }?.code == .modelInvalid)
     }
 
-    @Test func `the default is the named one, else the only one, else the demo`() throws {
+    @Test func `the default is the named one, else the only one that is not the demo`() throws {
         #expect(inferenceError { _ = try models.defaultModel(environment: [:]) }?.code == .modelMissing)
         try put("b/shapes.onnx")
-        #expect(try models.defaultModel(environment: [:]).name == "shapes")
+        let onlyDemo = inferenceError { _ = try models.defaultModel(environment: [:]) }
+        #expect(onlyDemo?.code == .modelMissing)
+        #expect(onlyDemo?.message.contains("--model shapes") == true)
         try put("b/mine.onnx")
         try folder.makeFolder("a/pose_openvino_model")
         #expect(try models.defaultModel(environment: [:]).name == "mine")
