@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import YoloqImages
 #if canImport(Darwin)
     import Darwin
 #else
     import Glibc
 #endif
 
-/// The bytes of an image file.
-enum ImageFile {
+/// Image files as jobs name them.
+package enum ImageFile {
     /// Larger files are refused before anything is read: no photo is that large, and the bytes go into memory.
     static let maxByteCount = 1 << 30
 
@@ -40,6 +41,28 @@ enum ImageFile {
             )
         }
         return try readAll(descriptor, path: path, expecting: size)
+    }
+
+    /// Reads and decodes the image that a result was made from.
+    ///
+    /// - Parameters:
+    ///   - path: Where it was.
+    ///   - sha256: What it was.
+    /// - Returns: The upright image.
+    /// - Throws: As `bytes(of:)` and the decoder; kind `source_changed` if it is another file by now.
+    package static func decode(_ path: String, expecting sha256: String) throws(ImageFailure) -> DecodedImage {
+        let bytes = try bytes(of: path)
+        guard bytes.withUnsafeBytes(sha256Text) == sha256 else {
+            throw ImageFailure(
+                kind: "source_changed",
+                message: "\(path) is no longer the image that the result was made from. Put it back, or run it again"
+            )
+        }
+        do throws(ImageError) {
+            return try ImageDecoder.decode(bytes)
+        } catch {
+            throw ImageFailure(error, source: path)
+        }
     }
 
     private static func readAll(_ descriptor: Int32, path: String, expecting size: Int) throws(ImageFailure) -> [UInt8]

@@ -11,7 +11,7 @@ struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Check engine, models, queue and machine, and say what to do.",
-        discussion: "Changes nothing. Ends with 0 if jobs can run here."
+        discussion: "Ends with 0 if jobs can run here."
     )
 
     @OptionGroup var queueOptions: QueueOptions

@@ -67,7 +67,7 @@ extension JobsError.Code {
         case .interrupted: .interrupted
         case .missing: .noInput
         case .invalidRequest: .usage
-        case .invalidFile, .newerSchema, .diskFull, .io: .inputOutput
+        case .invalidFile, .newerSchema, .networkFileSystem, .diskFull, .io: .inputOutput
         }
     }
 }

@@ -33,16 +33,17 @@ struct Inputs {
 
     /// Refuses arguments that name nothing, or passes over them.
     ///
-    /// - Parameter skipMissing: Whether to pass over them with a note.
+    /// - Parameters:
+    ///   - skipMissing: Whether to pass over them with a note.
+    ///   - advice: What the user can do; ends the message.
     /// - Throws: `CommandFailure` with status 66.
-    func check(skipMissing: Bool) throws {
+    func check(skipMissing: Bool, advice: String) throws {
         if !missing.isEmpty {
             let list = missing.prefix(5).joined(separator: ", ") + (missing.count > 5 ? ", …" : "")
             guard skipMissing else {
                 throw CommandFailure(
                     .noInput,
-                    "no image at \(list) (\(missing.count) of \(missing.count + paths.count)). Nothing was submitted; "
-                        + "correct it, or add --skip-missing"
+                    "no image at \(list) (\(missing.count) of \(missing.count + paths.count)). \(advice)"
                 )
             }
             Console.complain("passed over \(missing.count) that do not exist: \(list)")
@@ -57,7 +58,7 @@ struct Inputs {
             return status.st_mode & S_IFMT == S_IFDIR ? images(in: path) : [path]
         }
         guard argument.contains(where: { "*?[".contains($0) }) else { return [] }
-        return matches(of: path).filter(hasImageSuffix)
+        return matches(of: argument).filter(hasImageSuffix).map(Installation.absolutePath)
     }
 
     private static func images(in folder: String) -> [String] {

@@ -28,6 +28,9 @@ struct QueueOptions: ParsableArguments {
     )
     var durability: Durability = .full
 
+    @Flag(help: "Use a queue on a network file system: only if one host uses it and its locks work.")
+    var allowNetworkFs = false
+
     /// The database's absolute path.
     var path: String {
         let environment = ProcessInfo.processInfo.environment
@@ -49,10 +52,16 @@ struct QueueOptions: ParsableArguments {
         }
         var options = JobQueue.Options()
         options.durability = durability
+        options.allowsNetworkFileSystem = allowNetworkFs
         options.createsIfMissing = create
         let queue = try JobQueue(path: path, options: options)
         let result = Result { try body(queue) }
-        try queue.close()
+        do throws(JobsError) {
+            try queue.close()
+        } catch {
+            // What the command did stands, and its own error is the one to tell.
+            Console.complain(error.message)
+        }
         return try result.get()
     }
 }

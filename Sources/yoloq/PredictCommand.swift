@@ -23,7 +23,7 @@ struct PredictCommand: ParsableCommand {
 
     func run() throws {
         let inputs = Inputs(images)
-        try inputs.check(skipMissing: false)
+        try inputs.check(skipMissing: false, advice: "Correct it")
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
         var predictor = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
@@ -51,7 +51,7 @@ struct PredictCommand: ParsableCommand {
                 )
             )
         }
-        printer.finish()
+        try printer.finish()
         if failedCount > 0 { throw CommandFailure(.jobFailed) }
     }
 }

@@ -21,13 +21,13 @@ struct ProgressBar {
         guard isShown, drawnAt.map({ now - $0 >= .milliseconds(100) }) ?? true || done == total else { return }
         drawnAt = now
         let text = ProgressBar.text(label: label, done: done, total: total, elapsed: now - start)
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
+        Console.writeToError("\r\u{1B}[K\(text)")
     }
 
     /// Clears the line.
     func finish() {
         guard isShown, drawnAt != nil else { return }
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+        Console.writeToError("\r\u{1B}[K")
     }
 
     /// The bar's text: share, count, rate, and the time that is left at that rate.

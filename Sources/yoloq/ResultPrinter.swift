@@ -42,20 +42,20 @@ struct ResultOptions: ParsableArguments {
 /// Prints results one by one as they come.
 struct ResultPrinter {
     private let format: ResultFormat
-    private let plotFolder: String?
+    private var plot: Plot?
     private var count = 0
-    private(set) var pictures: [String] = []
+    private var undrawnCount = 0
 
     init(format: ResultFormat, plotFolder: String? = nil) {
         self.format = format
-        self.plotFolder = plotFolder
+        plot = plotFolder.map(Plot.init(folder:))
     }
 
-    /// Whether the output is for people.
-    var isText: Bool { format == .text }
-
-    /// Prints one result, and draws it if asked to.
-    mutating func print(_ record: ResultRecord) throws {
+    /// Prints one result, and draws it if asked to; a picture that cannot be drawn is complained of and passed over.
+    ///
+    /// - Parameter record: The result.
+    /// - Throws: `CommandFailure` if the output cannot be written.
+    mutating func print(_ record: ResultRecord) throws(CommandFailure) {
         switch format {
         case .text: record.lines.forEach(Console.print)
         case .json: Console.print((count == 0 ? "[" : ",") + record.json.description)
@@ -63,66 +63,23 @@ struct ResultPrinter {
         case .ultralytics: Console.print(record.ultralytics.description)
         }
         count += 1
-        if let plotFolder, let path = try Plot.write(record, into: plotFolder) { pictures.append(path) }
-        Console.flush()
+        do throws(CommandFailure) {
+            try plot?.draw(record)
+        } catch {
+            undrawnCount += 1
+            Console.complain(error.message)
+        }
+        try Console.flush()
     }
 
     /// Prints what closes the output.
-    func finish() {
-        if format == .json { Console.print(count == 0 ? "[]" : "]") }
-        if let plotFolder {
-            Console.note("\(pictures.count) picture\(pictures.count == 1 ? "" : "s") in \(plotFolder)")
-        }
-    }
-}
-
-/// Draws results onto their images.
-enum Plot {
-    /// Writes the image of a result with its boxes and labels as JPEG.
     ///
-    /// - Parameters:
-    ///   - record: A result.
-    ///   - folder: Made if it does not exist.
-    /// - Returns: The picture's path, named after job and image; nil if the job did not succeed.
-    /// - Throws: `CommandFailure` if the image is no longer what it was, or the picture cannot be written.
-    static func write(_ record: ResultRecord, into folder: String) throws -> String? {
-        guard let document = record.document else { return nil }
-        var decoded = try read(record.source)
-        guard decoded.image.width == document.image.width, decoded.image.height == document.image.height else {
-            throw CommandFailure(.noInput, "\(record.source) is no longer the image it was; it cannot be drawn on")
+    /// - Throws: `CommandFailure` with status 66 if a picture could not be drawn.
+    func finish() throws(CommandFailure) {
+        if format == .json { Console.print(count == 0 ? "[]" : "]") }
+        if let plot { Console.note("\(plot.names.count) picture\(plot.names.count == 1 ? "" : "s") in \(plot.folder)") }
+        guard undrawnCount == 0 else {
+            throw CommandFailure(.noInput, "\(undrawnCount) result\(undrawnCount == 1 ? "" : "s") could not be drawn")
         }
-        let lineWidth = decoded.image.boxLineWidth
-        // The surest on top.
-        for detection in document.predictions.reversed() {
-            let color = RGBColor.palette(forClass: detection.class)
-            let box = detection.box
-            decoded.image.drawRectangle(
-                x1: box.x1,
-                y1: box.y1,
-                x2: box.x2,
-                y2: box.y2,
-                lineWidth: lineWidth,
-                color: color
-            )
-            let label = "\(detection.name) \(String(format: "%.2f", detection.confidence))"
-            decoded.image.drawLabel(label, x: box.x1, y: box.y1, lineWidth: lineWidth, color: color)
-        }
-        let stem = URL(filePath: record.source).deletingPathExtension().lastPathComponent
-        let name = [record.job, stem].compactMap { $0 }.joined(separator: "-") + ".jpg"
-        let path = URL(filePath: folder).appending(path: name)
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            try Data(JPEGEncoder.encode(decoded.image)).write(to: path)
-        } catch {
-            throw CommandFailure(.inputOutput, "cannot write \(path.path): \(error)")
-        }
-        return path.path
-    }
-
-    private static func read(_ path: String) throws -> DecodedImage {
-        guard let data = try? Data(contentsOf: URL(filePath: path)) else {
-            throw CommandFailure(.noInput, "cannot draw on \(path): it cannot be read any more")
-        }
-        return try ImageDecoder.decode([UInt8](data))
     }
 }

@@ -95,7 +95,8 @@ struct ResultRecord {
             "model": .string(model),
             "task": parts["task"] ?? .null,
             "source": .string(source),
-            "meta": meta.map(JSONValue.raw) ?? .null,
+            // Line breaks can stand only between the tokens of JSON; a record is one line.
+            "meta": meta.map { .raw($0.replacing(/[\r\n]+/, with: " ")) } ?? .null,
             "submitted_at": submittedAt.json,
             "started_at": startedAt.json,
             "finished_at": finishedAt.json,

@@ -27,7 +27,7 @@ struct ResultStream {
     mutating func print(_ ids: [JobID]) throws -> Outcome {
         var outcome = Outcome()
         try printPages(of: ids, &outcome)
-        printer.finish()
+        try printer.finish()
         return outcome
     }
 
@@ -50,7 +50,7 @@ struct ResultStream {
             bar.update(count, of: ids.count)
         }
         bar.finish()
-        stream.printer.finish()
+        try stream.printer.finish()
         outcome.isTimedOut = !isDone
         return outcome
     }

@@ -79,7 +79,7 @@ struct StatusCommand: ParsableCommand {
                 )
             }
         }
-        let waiting = Dictionary(models.map { ($0.reference.name, $0.counts[.queued]) }, uniquingKeysWith: +)
+        let waiting = Dictionary(models.map { ($0.reference, $0.counts[.queued]) }, uniquingKeysWith: +)
         if let note = try queue.noteOnUnservedModels(waiting) { Console.note(note) }
     }
 }

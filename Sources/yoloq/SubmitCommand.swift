@@ -49,7 +49,7 @@ struct SubmitCommand: ParsableCommand {
 
     func run() throws {
         let inputs = Inputs(images)
-        try inputs.check(skipMissing: skipMissing)
+        try inputs.check(skipMissing: skipMissing, advice: "Nothing was submitted; correct it, or add --skip-missing")
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
         let request = JobRequest(
@@ -74,13 +74,21 @@ struct SubmitCommand: ParsableCommand {
         }
         var ids: [JobID] = []
         var bar = ProgressBar("submitting")
-        try queue.submit(requests, now: .now()) { chunk in
-            report(chunk, of: paths[ids.count..<(ids.count + chunk.count)])
-            ids += chunk
-            bar.update(ids.count, of: paths.count)
+        do {
+            try queue.submit(requests, now: .now()) { chunk in
+                report(chunk, of: paths[ids.count..<(ids.count + chunk.count)])
+                ids += chunk
+                bar.update(ids.count, of: paths.count)
+            }
+        } catch {
+            bar.finish()
+            if let first = ids.first, let last = ids.last {
+                Console.complain("\(ids.count) of \(paths.count) are stored, as jobs \(first) to \(last)")
+            }
+            throw error
         }
         bar.finish()
-        summarize(ids, model: request.model.name)
+        try summarize(ids, model: request.model.name)
         return ids
     }
 
@@ -94,10 +102,11 @@ struct SubmitCommand: ParsableCommand {
                 Console.print(id.description)
             }
         }
-        Console.flush()
+        // A pipe that is full or closed must not look like a failed submit; the end of the command tells.
+        try? Console.flush()
     }
 
-    private func summarize(_ ids: [JobID], model: String) {
+    private func summarize(_ ids: [JobID], model: String) throws {
         if json {
             let line: JSONValue = ["batch": batch.map(JSONValue.string) ?? .null, "count": .int(ids.count)]
             Console.print(line.description)
@@ -109,7 +118,7 @@ struct SubmitCommand: ParsableCommand {
             Console.print("  run:     yoloq worker --until-empty")
             Console.print("  results: yoloq result \(which)")
         }
-        Console.flush()
+        try Console.flush()
     }
 
     private func waitAndPrint(_ ids: [JobID], in queue: JobQueue) throws {

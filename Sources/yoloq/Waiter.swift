@@ -4,13 +4,16 @@ import YoloqJobs
 
 /// Waits until jobs have ended, and says so when nobody works on them.
 struct Waiter {
-    /// How many unfinished jobs are looked at in one go: jobs end about in order, so looking at the first ones is enough.
+    /// How many unfinished jobs are looked at in one go.
+    ///
+    /// Jobs end about in order, so the first ones are looked at each time, and another window in turn.
     private static let windowCount = 1000
     /// How often it is checked whether a worker lives.
     private static let workerCheckInterval = Duration.seconds(5)
 
     private let queue: JobQueue
-    private var open: ArraySlice<JobID>
+    private var open: [JobID]
+    private var cursor = 0
     private var isWarned = false
 
     /// The jobs waited for at the start.
@@ -21,7 +24,7 @@ struct Waiter {
     /// Waits for these jobs.
     init(queue: JobQueue, jobs: [JobID]) {
         self.queue = queue
-        open = jobs[...]
+        open = jobs
         total = jobs.count
     }
 
@@ -58,24 +61,32 @@ struct Waiter {
         }
     }
 
-    /// Takes ended jobs out of the first window; true if there may be more.
+    /// Takes ended jobs out of the first window and of another one; true if it found any and there may be more.
     private mutating func takeFinished(_ onFinished: ([JobID]) throws -> Void) throws -> Bool {
-        let window = open.prefix(Self.windowCount)
-        let states = try queue.states(window)
-        let finished = window.filter { states[$0]?.isFinal ?? true }
+        var isProgress = try takeFinished(from: 0, onFinished)
+        cursor += Self.windowCount
+        if cursor >= open.count { cursor = 0 }
+        if cursor > 0 { isProgress = try takeFinished(from: cursor, onFinished) || isProgress }
+        return isProgress && !open.isEmpty
+    }
+
+    private mutating func takeFinished(from start: Int, _ onFinished: ([JobID]) throws -> Void) throws -> Bool {
+        let range = start..<min(start + Self.windowCount, open.count)
+        let states = try queue.states(open[range])
+        func hasEnded(_ job: JobID) -> Bool { states[job]?.isFinal ?? true }
+        let finished = open[range].filter(hasEnded)
         guard !finished.isEmpty else { return false }
-        let rest = window.filter { !(states[$0]?.isFinal ?? true) }
-        open = ArraySlice(rest) + open.dropFirst(window.count)
+        open.replaceSubrange(range, with: open[range].filter { !hasEnded($0) })
         finishedCount += finished.count
-        try onFinished(Array(finished))
-        return !open.isEmpty
+        try onFinished(finished)
+        return true
     }
 
     /// Says once which models nobody serves.
     private mutating func warnIfNobodyWorks() throws {
         guard !isWarned else { return }
         let jobs = try queue.records(Array(open.prefix(Self.windowCount))).filter { !$0.state.isFinal }
-        guard let note = try queue.noteOnUnservedModels(Dictionary(grouping: jobs, by: \.model.name).mapValues(\.count))
+        guard let note = try queue.noteOnUnservedModels(Dictionary(grouping: jobs, by: \.model).mapValues(\.count))
         else { return }
         isWarned = true
         Console.note(note)
@@ -85,15 +96,15 @@ struct Waiter {
 extension JobQueue {
     /// Says which models jobs wait for that no live worker serves.
     ///
-    /// - Parameter waiting: The number of waiting jobs by model name.
+    /// - Parameter waiting: The number of waiting jobs by model.
     /// - Returns: A sentence for standard error; nil if all are served.
     /// - Throws: `JobsError`.
-    func noteOnUnservedModels(_ waiting: [String: Int]) throws -> String? {
+    func noteOnUnservedModels(_ waiting: [ModelReference: Int]) throws -> String? {
         let workers = try workers(now: .now())
         let unserved = waiting.filter { model, count in count > 0 && !workers.contains { $0.serves(model) } }
         guard !unserved.isEmpty else { return nil }
-        return unserved.sorted(by: <).map { model, count in
-            "\(count) job\(count == 1 ? " needs" : "s need") \(model); no live worker serves it: run yoloq worker"
+        return unserved.sorted { $0.key.path < $1.key.path }.map { model, count in
+            "\(count) job\(count == 1 ? " needs" : "s need") \(model.name); no live worker serves it: run yoloq worker"
         }.joined(separator: "\n")
     }
 }

@@ -47,7 +47,8 @@ struct WorkerCommand: ParsableCommand {
         let signals = SignalListener { stop.request() }
         defer { signals.cancel() }
         try queueOptions.withQueue(create: true) { queue in
-            let log = WorkerLog(total: untilEmpty ? try queue.counts()[.queued] : nil)
+            let waiting = try queue.models().filter { options.serves.contains($0.reference) }
+            let log = WorkerLog(total: untilEmpty ? waiting.reduce(0) { $0 + $1.counts[.queued] } : nil)
             Console.note(
                 "yoloq worker: \(options.threads) thread\(options.threads == 1 ? "" : "s"), \(setup.runtime.name), "
                     + "queue \(queue.path)"
@@ -59,16 +60,23 @@ struct WorkerCommand: ParsableCommand {
                 report: log.note,
                 makePredictor: { model throws(InferenceError) in try setup.makePredictor(for: model) }
             )
-            switch try worker.run() {
-            case .drained:
-                log.finish()
-            case .cutShort(let count):
-                log.finish()
-                Console.note("\(count) running job\(count == 1 ? "" : "s") given back to the queue")
-                // Threads are still inside the engine: leave without tearing it down under them.
-                _exit((stop.urgency == .atOnce ? ExitStatus.interrupted : .ok).rawValue)
+            let ending: Worker<OpenVINOEngine>.Ending
+            do throws(JobsError) {
+                ending = try worker.run()
+            } catch {
+                Console.complain(error.message)
+                leave(with: CommandFailure(error)?.status ?? .inputOutput)
             }
+            log.finish()
+            guard case .cutShort(let count) = ending else { return }
+            Console.note("\(count) running job\(count == 1 ? "" : "s") given back to the queue")
+            leave(with: stop.urgency == .atOnce ? .interrupted : .ok)
         }
+    }
+
+    /// Ends the process while threads are still inside the engine: nothing is torn down under them.
+    private func leave(with status: ExitStatus) -> Never {
+        _exit(status.rawValue)
     }
 
     private func servedModels(in directory: ModelDirectory) throws -> ModelFilter {
@@ -77,7 +85,8 @@ struct WorkerCommand: ParsableCommand {
         return .only(
             try names.map { name in
                 let file = try directory.resolve(name)
-                return ModelReference(name: file.name, path: file.path, sha256: file.sha256)
+                let reference = ModelReference(name: file.name, path: file.path, sha256: file.sha256)
+                return ModelFilter.Entry(reference, isByPath: name.contains("/") || name.hasSuffix(".onnx"))
             }
         )
     }

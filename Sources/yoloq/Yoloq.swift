@@ -30,7 +30,10 @@ struct Yoloq: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
+            try Console.flush()
         } catch {
+            // What was printed before the trouble counts: a failed job's record, for one.
+            try? Console.flush()
             guard let failure = CommandFailure(error) else { exit(withError: error) }
             if !failure.message.isEmpty { Console.complain(failure.message) }
             Foundation.exit(failure.status.rawValue)

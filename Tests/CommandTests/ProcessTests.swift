@@ -68,6 +68,29 @@ struct ProcessTests {
         #expect((status["workers"] as? [Any])?.isEmpty == true)
     }
 
+    @Test func `a second signal gives back what runs and ends at once with 130`() throws {
+        // A picture of 4K as the input takes the engine long enough to be caught at it.
+        let image = try Checkout.samples + "/" + sample
+        for _ in 0..<6 {
+            _ = try YoloqProcess.run("submit", "--model", Checkout.demo, "--imgsz", "3840", image, at: site)
+        }
+        let worker = try YoloqProcess(["worker", "--threads", "2"], at: site)
+        func runningCount() throws -> Int {
+            try YoloqProcess.run("status", "--json", at: site).objects.first?["running"] as? Int ?? 0
+        }
+        while try runningCount() < 2 { usleep(10_000) }
+        worker.send(SIGTERM)
+        usleep(50_000)
+        worker.send(SIGTERM)
+        let result = worker.finish()
+        #expect(result.status == ExitCode.interrupted, "\(result.errors)")
+        let status = try #require(try YoloqProcess.run("status", "--json", at: site).objects.first)
+        #expect(status["running"] as? Int == 0)
+        #expect((status["workers"] as? [Any])?.isEmpty == true)
+        let total = ["queued", "succeeded"].compactMap { status[$0] as? Int }.reduce(0, +)
+        #expect(total == 6)
+    }
+
     @Test func `acknowledged jobs outlive killed submitters and each succeeds once`() throws {
         // The long form that the figures in the notes come from: YOLOQ_STORM_SECONDS=60.
         let seconds = ProcessInfo.processInfo.environment["YOLOQ_STORM_SECONDS"].flatMap(Int.init) ?? 15

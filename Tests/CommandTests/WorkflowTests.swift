@@ -214,6 +214,75 @@ struct WorkflowTests {
         #expect(result.errors.contains("/nowhere") && result.errors.contains("ops/install-openvino"))
     }
 
+    @Test func `a model that comes back is used again`() throws {
+        let image = try #require(try samples.first)
+        let model = site.folder + "/net.onnx"
+        try FileManager.default.copyItem(atPath: Checkout.demo, toPath: model)
+        _ = try yoloq("submit", image, "--model", model)
+        try FileManager.default.moveItem(atPath: model, toPath: model + ".away")
+        let worker = try YoloqProcess(["worker", "--threads", "1"], at: site)
+        #expect(try yoloq("wait", "1", "--timeout", "60s").status == ExitCode.jobFailed)
+        try FileManager.default.moveItem(atPath: model + ".away", toPath: model)
+        // The reason holds for some seconds; a job behind them must succeed.
+        var states: [String] = []
+        repeat {
+            let id = try #require(try yoloq("submit", image, "--model", model).lines.first)
+            _ = try yoloq("wait", id, "--timeout", "60s")
+            states.append(try yoloq("result", id, "--json").objects.first?["state"] as? String ?? "")
+        } while states.last == "failed" && states.count < 200
+        #expect(states.last == "succeeded")
+        worker.send(SIGTERM)
+        #expect(worker.finish().status == ExitCode.ok)
+    }
+
+    @Test func `pictures never replace the images they are drawn from`() throws {
+        let image = site.folder + "/photo.jpg"
+        try FileManager.default.copyItem(atPath: try #require(try samples.first), toPath: image)
+        let before = try Data(contentsOf: URL(filePath: image))
+        let refused = try yoloq("predict", image, "--model", Checkout.demo, "--plot", site.folder)
+        #expect(refused.status == ExitCode.noInput)
+        #expect(refused.errors.contains("another folder"))
+        #expect(try Data(contentsOf: URL(filePath: image)) == before)
+    }
+
+    @Test func `an image that is gone spoils neither the output nor the other pictures`() throws {
+        let copies = ["a.jpg", "b.jpg"].map { site.folder + "/" + $0 }
+        for copy in copies { try FileManager.default.copyItem(atPath: try #require(try samples.first), toPath: copy) }
+        _ = try YoloqProcess.run(["submit"] + copies + ["--model", Checkout.demo], at: site)
+        _ = try yoloq("worker", "--until-empty", "--threads", "1")
+        try FileManager.default.removeItem(atPath: copies[0])
+        let result = try yoloq("result", "--last", "--format", "json", "--plot", site.folder + "/plots")
+        #expect(result.status == ExitCode.noInput)
+        let records = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [Any]
+        #expect(records?.count == 2)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: site.folder + "/plots") == ["2-b.jpg"])
+    }
+
+    #if os(Linux)
+        @Test func `a full standard output is an error and a full standard error is none`() throws {
+            let image = try #require(try samples.first)
+            func shell(_ redirection: String) throws -> Int32 {
+                let process = Process()
+                process.executableURL = URL(filePath: "/bin/sh")
+                process.arguments = [
+                    "-c", "exec \"$0\" submit \"$1\" --model \"$2\" \(redirection)", Checkout.executable.path, image,
+                    Checkout.demo,
+                ]
+                process.environment = site.environment
+                try process.run()
+                process.waitUntilExit()
+                return process.terminationStatus
+            }
+            #expect(try shell(">/dev/full 2>/dev/null") == ExitCode.inputOutput)
+            #expect(try shell(">/dev/null 2>/dev/full") == ExitCode.ok)
+        }
+    #endif
+
+    @Test func `meta of several lines stays on one`() throws {
+        _ = try yoloq("submit", try #require(try samples.first), "--model", Checkout.demo, "--meta", "{\n \"a\": 1\n}")
+        #expect(try yoloq("result", "1", "--json").lines.count == 1)
+    }
+
     @Test func `models are listed, inspected and added`() throws {
         let added = try yoloq("models", "add", Checkout.demo, "--name", "mine")
         #expect(added.status == ExitCode.ok, "\(added.errors)")

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import YoloqImages
+import YoloqInference
+
+/// Draws results onto copies of their images.
+struct Plot {
+    /// Where the pictures go; made if it does not exist.
+    let folder: String
+    /// The names of the pictures so far.
+    private(set) var names: Set<String> = []
+
+    init(folder: String) { self.folder = folder }
+
+    /// Writes the image of a result with its boxes and labels as JPEG, named after job and image; nothing unless the job
+    /// succeeded.
+    ///
+    /// - Parameter record: A result.
+    /// - Throws: `CommandFailure` if the image is no longer what it was, or the picture cannot be written.
+    mutating func draw(_ record: ResultRecord) throws(CommandFailure) {
+        guard let document = record.document else { return }
+        let source = URL(filePath: record.source)
+        // A picture called as the image beside it would replace it.
+        guard !isSameFolder(source.deletingLastPathComponent().path, folder) else {
+            throw CommandFailure(
+                .usage,
+                "pictures do not go into the folder of their images (\(record.source)). Give --plot another folder"
+            )
+        }
+        let picture = try drawn(document, onto: record.source)
+        let name = unusedName(for: [record.job, source.deletingPathExtension().lastPathComponent])
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try Data(picture).write(to: URL(filePath: folder).appending(path: name))
+        } catch {
+            throw CommandFailure(.inputOutput, "cannot write \(folder)/\(name): \(error.localizedDescription)")
+        }
+        names.insert(name)
+    }
+
+    private func drawn(_ document: ResultDocument, onto path: String) throws(CommandFailure) -> [UInt8] {
+        do {
+            var decoded = try ImageFile.decode(path, expecting: document.image.sha256)
+            let lineWidth = decoded.image.boxLineWidth
+            // The surest on top.
+            for detection in document.predictions.reversed() {
+                let color = RGBColor.palette(forClass: detection.class)
+                let box = detection.box
+                let label = "\(detection.name) \(String(format: "%.2f", detection.confidence))"
+                decoded.image.drawRectangle(
+                    x1: box.x1,
+                    y1: box.y1,
+                    x2: box.x2,
+                    y2: box.y2,
+                    lineWidth: lineWidth,
+                    color: color
+                )
+                decoded.image.drawLabel(label, x: box.x1, y: box.y1, lineWidth: lineWidth, color: color)
+            }
+            return try JPEGEncoder.encode(decoded.image)
+        } catch let failure as ImageFailure {
+            throw CommandFailure(.noInput, "cannot draw: \(failure.message)")
+        } catch {
+            throw CommandFailure(.noInput, "cannot draw on \(path): \(error)")
+        }
+    }
+
+    private func unusedName(for parts: [String?]) -> String {
+        let stem = parts.compactMap(\.self).joined(separator: "-")
+        var name = stem + ".jpg"
+        var number = 2
+        while names.contains(name) {
+            name = "\(stem)-\(number).jpg"
+            number += 1
+        }
+        return name
+    }
+
+    private func isSameFolder(_ left: String, _ right: String) -> Bool {
+        var statuses = (stat(), stat())
+        guard stat(left, &statuses.0) == 0, stat(right, &statuses.1) == 0 else { return false }
+        return statuses.0.st_ino == statuses.1.st_ino && statuses.0.st_dev == statuses.1.st_dev
+    }
+}
