@@ -76,7 +76,7 @@ extension ImageError {
         ImageError(
             code: .tooLarge,
             message: "cannot decode the image: \(width)×\(height) pixels are more than the limit of \(limit) pixels. "
-                + "Scale it down, or raise the limit."
+                + "Scale it down, or raise the limit (--max-pixels)."
         )
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import YoloqImages
 public import YoloqInference
 public import YoloqJobs
 
@@ -14,6 +15,8 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
         public var serves = ModelFilter.all
         /// Whether it ends when nothing is queued for its models.
         public var untilEmpty = false
+        /// What an image may have at most.
+        public var limits = ImageLimits()
         /// How long running jobs may take to finish after the stop signal before they are given back.
         public var grace = Duration.seconds(30)
 
@@ -77,6 +80,7 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
                 worker: lock.worker,
                 serves: options.serves,
                 untilEmpty: options.untilEmpty,
+                limits: options.limits,
                 makePredictor: makePredictor,
                 committer: Committer(queue: queue, report: report, onFailure: { watcher.ring() }),
                 doorbell: Doorbell(),

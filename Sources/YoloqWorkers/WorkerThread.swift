@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import YoloqImages
 public import YoloqInference
 public import YoloqJobs
 import YoloqVision
@@ -21,6 +22,7 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         let worker: String
         let serves: ModelFilter
         let untilEmpty: Bool
+        let limits: ImageLimits
         let makePredictor: PredictorFactory<E>
         let committer: Committer
         let doorbell: Doorbell
@@ -101,7 +103,7 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         lastUsed = claim.model
         let ending: Outcome.Ending
         if let lane = rows.first(where: { $0.id == claim.model }).flatMap({ lanes[$0.reference] }) {
-            ending = lane.run(claim)
+            ending = lane.run(claim, limits: shared.limits)
         } else {
             preconditionFailure("a claim is of a model that was asked for")
         }
@@ -183,7 +185,7 @@ private final class Lane<E: Engine & ~Copyable> {
     }
 
     /// Runs one job; whatever happens becomes an ending.
-    func run(_ claim: Claim) -> Outcome.Ending {
+    func run(_ claim: Claim, limits: ImageLimits) -> Outcome.Ending {
         lastUsed = .now
         if let failure { return .failed(failure) }
         do throws(ImageFailure) {
@@ -192,7 +194,8 @@ private final class Lane<E: Engine & ~Copyable> {
                 let document = try predictor?.process(
                     imageAt: claim.source,
                     parameters: parameters,
-                    modelSHA256: modelSHA256
+                    modelSHA256: modelSHA256,
+                    limits: limits
                 )
             else {
                 preconditionFailure("a lane has a predictor or a failure")

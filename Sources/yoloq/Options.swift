@@ -2,6 +2,7 @@
 
 public import ArgumentParser
 import Foundation
+import YoloqImages
 public import YoloqInference
 import YoloqJobs
 public import YoloqVision
@@ -151,4 +152,16 @@ struct EngineOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("The OpenVINO library, or a folder with it.", valueName: "path"))
     var openvino: String?
+
+    @Option(help: "Refuse images of more pixels than this, before anything is allocated for them.")
+    var maxPixels = ImageLimits().maxPixelCount
+
+    /// What an image may have at most.
+    var limits: ImageLimits { ImageLimits(maxPixelCount: maxPixels) }
+
+    func validate() throws {
+        guard maxPixels > 0 else {
+            throw ValidationError("--max-pixels is a number of pixels from 1, not \(maxPixels)")
+        }
+    }
 }

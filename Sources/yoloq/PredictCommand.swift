@@ -34,7 +34,12 @@ struct PredictCommand: ParsableCommand {
             let outcome: Result<ResultDocument, ImageFailure>
             do throws(ImageFailure) {
                 outcome = .success(
-                    try predictor.process(imageAt: path, parameters: parameters, modelSHA256: model.sha256)
+                    try predictor.process(
+                        imageAt: path,
+                        parameters: parameters,
+                        modelSHA256: model.sha256,
+                        limits: engine.limits
+                    )
                 )
             } catch {
                 outcome = .failure(error)

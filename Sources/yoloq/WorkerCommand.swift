@@ -41,6 +41,7 @@ struct WorkerCommand: ParsableCommand {
         options.threads = threads.count
         options.serves = try servedModels(in: directory)
         options.untilEmpty = untilEmpty
+        options.limits = engine.limits
         if let grace { options.grace = grace.duration }
         let setup = try EngineSetup(engine, directory: directory)
         let stop = StopSignal()

@@ -278,6 +278,15 @@ struct WorkflowTests {
         }
     #endif
 
+    @Test func `an image over the pixel limit is refused and the limit can be set`() throws {
+        let image = try #require(try samples.first)
+        let result = try yoloq("predict", image, "--model", Checkout.demo, "--max-pixels", "1000", "--json")
+        #expect(result.status == ExitCode.jobFailed)
+        let error = result.objects.first?["error"] as? [String: Any]
+        #expect(error?["kind"] as? String == "too_large")
+        #expect((error?["message"] as? String)?.contains("--max-pixels") == true)
+    }
+
     @Test func `meta of several lines stays on one`() throws {
         _ = try yoloq("submit", try #require(try samples.first), "--model", Checkout.demo, "--meta", "{\n \"a\": 1\n}")
         #expect(try yoloq("result", "1", "--json").lines.count == 1)
