@@ -20,7 +20,8 @@ public enum ImageFormat: String, Sendable {
 public struct ImageLimits: Sendable, Hashable {
     /// Most pixels (width × height) an image may have; decoded, a pixel takes 3 bytes.
     ///
-    /// While decoding, a progressive JPEG takes up to 6 bytes more a pixel, and an image that EXIF turns 3 more.
+    /// While decoding, a progressive JPEG takes up to 8 bytes more a pixel, an image that EXIF turns 3 more, and a PNG up to
+    /// 16 bytes for each pixel of its width.
     public var maxPixelCount: Int
 
     /// Makes limits.

@@ -9,23 +9,54 @@ extension ImageDecoder {
         try limits.check(width: width, height: height)
         guard var image = RGBImage(allocating: width, height) else { throw .outOfMemory(width: width, height: height) }
         try file.decode(into: &image)
-        guard hasWholeEnd(bytes) else { throw .truncated(.png, "IEND is incomplete") }
+        let chunks = ChunkWalk(bytes)
+        guard chunks.hasWholeEnd else { throw .truncated(.png, "IEND is incomplete") }
         guard let upright = image.upright(try file.readOrientation()) else {
             throw .outOfMemory(width: width, height: height)
         }
-        return DecodedImage(image: upright, format: .png, warnings: [])
+        return DecodedImage(image: upright, format: .png, warnings: chunks.warnings)
     }
 }
 
-/// Whether IEND lies in the file with its checksum, which libspng does not ask for, and OpenCV does.
-private func hasWholeEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    let frame = 12  // of each chunk: length and type before the data, checksum after
-    var start = 8  // the signature
-    while start <= bytes.count - frame {
-        if bytes[start + 4..<start + 8].elementsEqual("IEND".utf8) { return true }
-        start += frame + Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+/// What libspng does not tell of a file that it has read: whether the end is whole, which OpenCV asks for, and which metadata
+/// it passed over.
+private struct ChunkWalk {
+    private(set) var hasWholeEnd = false
+    /// One for each kind of metadata with a wrong checksum.
+    private(set) var warnings: [String] = []
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        let frame = 12  // of each chunk: length and type before the data, checksum after
+        var start = 8  // the signature
+        while start <= bytes.count - frame, !hasWholeEnd {
+            let length = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+            let type = bytes[start + 4..<start + 8]
+            hasWholeEnd = type.elementsEqual("IEND".utf8)
+            // A small first letter marks metadata (PNG 3rd edition, 5.4).
+            if type[start + 4] & 0x20 != 0, start + frame + length <= bytes.count {
+                note(UnsafeRawBufferPointer(rebasing: bytes[start + 4..<start + frame + length]))
+            }
+            start += frame + length
+        }
     }
-    return false
+
+    /// Looks at a chunk's type, data and checksum.
+    private mutating func note(_ chunk: UnsafeRawBufferPointer) {
+        let stored = UInt32(bigEndian: chunk.loadUnaligned(fromByteOffset: chunk.count - 4, as: UInt32.self))
+        guard checksum(UnsafeRawBufferPointer(rebasing: chunk.dropLast(4))) != stored else { return }
+        let warning = "PNG metadata \(String(decoding: chunk.prefix(4), as: UTF8.self)) is damaged and was passed over"
+        if !warnings.contains(warning), warnings.count < 8 { warnings.append(warning) }
+    }
+}
+
+/// The checksum of each byte alone.
+private let checksumTable: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { crc, _ in crc >> 1 ^ (crc & 1 == 1 ? 0xEDB8_8320 : 0) }
+}
+
+/// CRC-32 as PNG has it (3rd edition, annex D).
+private func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    ~bytes.reduce(UInt32.max) { crc, byte in crc >> 8 ^ checksumTable[Int((crc ^ UInt32(byte)) & 0xFF)] }
 }
 
 /// One libspng context, reading bytes that it does not own.
@@ -46,9 +77,10 @@ private struct PNGFile: ~Copyable {
 
     /// Sets the limits and the input; `bytes` must stay valid as long as this value lives.
     borrowing func read(from bytes: UnsafeRawBufferPointer) throws(ImageError) {
-        // A wrong checksum in an ancillary chunk is an error as well: the bytes are not what was written.
-        let isError = Int32(SPNG_CRC_ERROR.rawValue)
-        try check(spng_set_crc_action(handle, isError, isError))
+        // Pixels must be what was written; damaged metadata is passed over with a warning, as libpng does.
+        try check(
+            spng_set_crc_action(handle, Int32(SPNG_CRC_ERROR.rawValue), Int32(SPNG_CRC_DISCARD.rawValue))
+        )
         try check(spng_set_chunk_limits(handle, Self.chunkBytesMax, Self.chunkBytesMax))
         try check(spng_set_png_buffer(handle, bytes.baseAddress, bytes.count))
     }
@@ -81,11 +113,15 @@ private struct PNGFile: ~Copyable {
         let reason = String(cString: spng_strerror(status))
         switch status {
         case SPNG_IO_EOF.rawValue: throw .truncated(.png, reason)
+        case Int32(SPNG_ECHUNK_LIMITS.rawValue):
+            throw ImageError(
+                code: .tooLarge,
+                message: "cannot decode the PNG: its metadata is larger than \(Self.chunkBytesMax) bytes. Strip it."
+            )
         case Int32(SPNG_EMEM.rawValue):
             throw ImageError(
                 code: .tooLarge,
-                message: "cannot decode the PNG: a chunk is larger than \(Self.chunkBytesMax) bytes, or memory is out. "
-                    + "Strip the file's metadata, or give the process more memory."
+                message: "cannot decode the PNG: memory is out. Give the process more, or scale the image down."
             )
         default: throw .corrupt(.png, reason)
         }

@@ -86,9 +86,10 @@ import Testing
         await #expect(processExitsWith: .success) {
             var file = JPEGFixture.progressive.bytes
             let frame = try #require(file.firstMarker(0xC2))
-            for index in frame + 5..<frame + 9 { file[index] = 0xFF }  // 65,535 × 65,535 pixels would take 13 GB
+            // 65,000 × 65,000 pixels would take 13 GB; libjpeg itself refuses sides above 65,500.
+            for (index, byte) in zip(frame + 5..<frame + 9, [0xFD, 0xE8, 0xFD, 0xE8] as [UInt8]) { file[index] = byte }
             let before = peakMemory()
-            for _ in 0..<20 { #expect(failureCode(file) == .tooLarge || failureCode(file) == .corrupt) }
+            for _ in 0..<20 { #expect(failureCode(file) == .tooLarge) }
             #expect(peakMemory() - before < 64 << 20)
         }
     }
@@ -172,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func `a wrong checksum in metadata is an error`() throws {
+    @Test func `a wrong checksum in metadata is a warning`() throws {
         let text = Array("Comment\0hello".utf8)
         var writer = PNGWriter(width: 2, height: 2)
         writer.chunksBeforePixels = [("tEXt", text)]
@@ -181,7 +182,10 @@ import Testing
         var bytes = file
         let place = try #require(file.indices.first { file[$0...].starts(with: text) })
         bytes[place + text.count - 1] ^= 1
-        #expect(failureCode(bytes) == .corrupt)
+        let decoded = try ImageDecoder.decode(bytes)
+        #expect(decoded.warnings == ["PNG metadata tEXt is damaged and was passed over"])
+        #expect(decoded.image.withUnsafePixels { $0.allSatisfy { $0 == 7 } })
+        #expect(try ImageDecoder.decode(file).warnings.isEmpty)
     }
 
     @Test func `a palette index outside the palette is harmless`() {
