@@ -61,7 +61,7 @@ extension ModelCard {
 }
 
 /// How many letters must be inserted, removed or replaced to turn `a` into `b` (Levenshtein).
-private func editDistance(_ a: [Character], _ b: [Character]) -> Int {
+package func editDistance(_ a: [Character], _ b: [Character]) -> Int {
     var row = Array(0...b.count)
     for i in a.indices {
         var diagonal = row[0]

@@ -13,6 +13,9 @@ public enum DetectHead: String, Sendable, Hashable, Codable {
 }
 
 extension DetectHead {
+    /// More rows than any head has: 4 and a class each.
+    static let maxRows = 100_000
+
     /// Decides on the layout: by the metadata where it speaks, else by the output's shape; refuses what is ambiguous.
     ///
     /// - Parameters:
@@ -116,7 +119,7 @@ extension DetectHead {
             )
         }
         guard rows < columns else { throw rows == 300 ? .rtDETR(shape) : .unknownOutputs([shape]) }
-        guard rows >= 5, rows <= 100_000 else { throw .unknownOutputs([shape]) }
+        guard rows >= 5, rows <= maxRows else { throw .unknownOutputs([shape]) }
         guard rows != 56 else {
             throw .unsupportedModel(
                 "it has no metadata, and its output \(describe(shape)) fits a pose model as well as one of 52 classes",
@@ -135,7 +138,9 @@ func describe(_ shape: [Int?]) -> String {
 
 extension VisionError {
     static func rtDETR(_ shape: [Int?]) -> VisionError {
-        .unsupportedModel("its output \(describe(shape)) is that of an RT-DETR, which is not supported")
+        .unsupportedModel(
+            "its output \(describe(shape)) is that of an RT-DETR, or its metadata names one; those are not supported"
+        )
     }
 
     fileprivate static func objectnessRows(_ family: String, rows: Int, columns: Int) -> VisionError {

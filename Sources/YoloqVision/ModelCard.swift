@@ -83,7 +83,7 @@ public struct ModelCard: Sendable, Hashable {
         let head = try Self.head(task, metadata, outputShapes, isFixed ? imageSize : nil)
         self.init(
             task: task,
-            classNames: metadata.classNames ?? Self.placeholderNames(head, outputShapes),
+            classNames: metadata.classNames ?? (task == .detect ? Self.placeholderNames(head, outputShapes) : []),
             stride: metadata.stride ?? 32,
             imageSize: imageSize,
             // A file with fixed sides is static, whatever its metadata says: the engine will take nothing else.
@@ -152,7 +152,8 @@ public struct ModelCard: Sendable, Hashable {
     }
 
     private static func placeholderNames(_ head: DetectHead, _ outputs: [[Int?]]) -> [String] {
-        guard head == .anchors, let rows = outputs.first?.dropFirst().first ?? nil, rows > 4 else { return [] }
+        guard head == .anchors, let rows = outputs.first?.dropFirst().first ?? nil else { return [] }
+        guard rows > 4, rows <= DetectHead.maxRows else { return [] }
         return (0..<rows - 4).map { "class\($0)" }
     }
 }

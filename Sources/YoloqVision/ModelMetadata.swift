@@ -30,15 +30,20 @@ struct ModelMetadata {
         if let text = values["imgsz"] { imageSize = try Self.imageSize(text) }
         if let text = values["channels"] { channelCount = Int(text) }
         readFlags(values)
-        let origin = (values["head"] ?? "") + " " + (values["description"] ?? "")
-        isRTDETR = ["rtdetr", "rt-detr"].contains { origin.lowercased().contains($0) }
+        // "Ultralytics RTDETR-l model trained on /data/…": the path behind it is the user's.
+        let description = values["description"].map { text in
+            text.firstRange(of: " trained on ").map { String(text[..<$0.lowerBound]) } ?? text
+        }
+        let origin = (values["head"] ?? description ?? "").lowercased()
+        isRTDETR = ["rtdetr", "rt-detr"].contains { origin.contains($0) }
     }
 
     /// `args` is informative and may hold objects that are no literals; then the flags in it count as not given.
     private mutating func readFlags(_ values: [String: String]) {
         let arguments = values["args"].flatMap { PythonLiteral($0) }
         if case .bool(let flag) = arguments?["dynamic"] { isDynamic = flag }
-        if case .bool(let flag) = arguments?["nms"] { isEndToEnd = flag }
+        // `nms: False` denies nothing: exports before 8.4 of end-to-end models say it too. Only `end2end` can deny.
+        if case .bool(true) = arguments?["nms"] { isEndToEnd = true }
         if case .bool(let flag) = values["end2end"].flatMap({ PythonLiteral($0) }) {
             isEndToEnd = flag || isEndToEnd == true
         }

@@ -18,7 +18,6 @@ struct ONNXHeader {
     /// `TensorProto.DataType.FLOAT16`, IEEE binary16.
     static let float16 = 10
 
-    private(set) var producer = ""
     /// What must be fed; initializers that old files list among the inputs are left out.
     private(set) var inputs: [Value] = []
     private(set) var outputs: [Value] = []
@@ -34,7 +33,6 @@ struct ONNXHeader {
         while let field = try fields.next() {
             switch (field.number, field.value) {
             case (1, .number(let version)): irVersion = version
-            case (2, .bytes(let name)): producer = String(decoding: name, as: UTF8.self)
             case (7, .bytes(let graph)): try readGraph(graph)
             case (14, .bytes(let entry)): try readMetadata(entry)
             default: break

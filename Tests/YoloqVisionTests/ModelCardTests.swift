@@ -57,6 +57,29 @@ import Testing
         #expect(card.classNames.isEmpty)
     }
 
+    @Test func `args nms False denies nothing, end2end False does`() throws {
+        var model = TinyModel(outputs: [[1, 300, 6]])
+        model.metadata = [("names", "{0: 'a', 1: 'b', 2: 'c'}"), ("task", "detect"), ("args", "{'nms': False}")]
+        #expect(try read(model).head == .endToEnd)
+        model.metadata.append(("end2end", "False"))
+        #expect(throws: VisionError.self) { try read(model) }
+    }
+
+    @Test func `an RT-DETR is told by what it is, not by where its data lay`() throws {
+        var model = TinyModel(metadata: TinyModel.metadata(classCount: 80))
+        model.metadata.removeAll { $0.0 == "description" }
+        model.metadata.append(("description", "Ultralytics YOLO11n model trained on /home/me/rt-detr/data.yaml"))
+        #expect(try read(model).head == .anchors)
+        model.metadata[model.metadata.count - 1].1 = "Ultralytics RTDETR-l model trained on coco.yaml"
+        #expect(throws: VisionError.self) { try read(model) }
+    }
+
+    @Test func `an output of absurd size makes no names for any task`() throws {
+        var model = TinyModel(outputs: [[1, 2_000_000_000, 10]])
+        model.metadata = [("task", "segment")]
+        #expect(try read(model).classNames.isEmpty)
+    }
+
     @Test func `a model without metadata has numbered classes`() throws {
         let card = try read(TinyModel(outputs: [[1, 7, 8400]]))
         #expect(card.classNames == ["class0", "class1", "class2"])
