@@ -12,7 +12,7 @@
 struct HashCache {
     private struct Entry: Codable {
         var path: String
-        var identity: MappedFile.Identity
+        var identity: LoadedFile.Identity
         var sha256: String
     }
 
@@ -28,7 +28,7 @@ struct HashCache {
     ///   - file: The file, open.
     ///   - filePath: Its absolute path.
     /// - Returns: SHA-256, 64 hexadecimal digits; computed if the file is new or has changed.
-    func sha256(of file: borrowing MappedFile, at filePath: String) -> String {
+    func sha256(of file: borrowing LoadedFile, at filePath: String) -> String {
         let data = path.flatMap(contents(ofFileAt:))
         var entries = data.flatMap { try? JSONDecoder().decode([Entry].self, from: $0) } ?? []
         if let known = entries.last(where: { $0.path == filePath && $0.identity == file.identity }) {

@@ -44,7 +44,7 @@ public struct Installation: Sendable, Hashable {
     /// Where OpenVINO may keep compiled models.
     ///
     /// For a nano model each input size takes 11 MB here and 10 MB more memory, and compiles in half the time (0.3 s
-    /// less); nothing ever clears it. Several processes may use it at once.
+    /// less). `CompiledModelCache` bounds it. Several processes may use it at once.
     public var compiledModels: String { cache + "/openvino" }
 
     /// The places of this process.

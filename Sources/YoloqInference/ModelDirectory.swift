@@ -49,10 +49,10 @@ public struct ModelDirectory: Sendable {
     ///   yoloq does not run (.pt files, OpenVINO folders) or two forms of one name, or `.modelInvalid`.
     public func resolve(_ nameOrPath: String) throws(InferenceError) -> ModelFile {
         let path = try path(of: nameOrPath)
-        let file = try MappedFile(path: path)
+        let file = try LoadedFile(path: path)
         let card: ModelCard
         do throws(VisionError) {
-            card = try ModelCard(onnx: file.bytes)
+            card = try file.withBytes { (content) throws(VisionError) in try ModelCard(onnx: content) }
         } catch {
             throw InferenceError(
                 code: InferenceError(error).code,
@@ -208,24 +208,8 @@ public struct ModelDirectory: Sendable {
 ///   - names: Those that exist.
 /// - Returns: The nearest by edits, if at most a third of the name would change.
 func closestName(to name: String, among names: [String]) -> String? {
-    let nearest = names.map { (name: $0, distance: editDistance(name.lowercased(), $0.lowercased())) }
+    let nearest = names.map { (name: $0, distance: editDistance(Array(name.lowercased()), Array($0.lowercased()))) }
         .min { $0.distance < $1.distance }
     guard let nearest, nearest.distance * 3 <= max(name.count, 3) else { return nil }
     return nearest.name
-}
-
-/// How many characters must be put in, left out or exchanged to make one text the other (Levenshtein).
-private func editDistance(_ a: String, _ b: String) -> Int {
-    let b = Array(b)
-    var row = Array(0...b.count)
-    for (i, character) in a.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, other) in b.enumerated() {
-            let substituted = diagonal + (character == other ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
-        }
-    }
-    return row[b.count]
 }

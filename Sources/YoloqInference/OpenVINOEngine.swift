@@ -108,7 +108,7 @@ private final class Network {
 
     init(_ file: ModelFile, library: OpenVINOLibrary, options: OpenVINOEngine.Options) throws(InferenceError) {
         precondition(options.maxShapeCount > 0, "at least one input size must stay compiled")
-        let bytes = try MappedFile(path: file.path)
+        let bytes = try LoadedFile(path: file.path)
         guard bytes.sha256() == file.sha256 else {
             throw InferenceError(
                 code: .modelChanged,
@@ -118,11 +118,19 @@ private final class Network {
         }
         let place = "cannot load model \"\(file.name)\": \(file.path)"
         let model = try translate(.modelInvalid, place) { () throws(OpenVINOError) in
-            try library.readModel(bytes.bytes)
+            try bytes.withBytes { (content) throws(OpenVINOError) in try library.readModel(content) }
         }
         let inputs = try translate(.modelInvalid, place) { () throws(OpenVINOError) in try model.inputs() }
         guard inputs.count == 1, inputs[0].isFloat32, inputs[0].shape.count == 4 else {
             throw InferenceError(code: .unsupportedModel, message: "\(place): \(Self.describe(inputs))")
+        }
+        // What the file declares and what the runtime makes of its operations can differ.
+        let outputs = try translate(.modelInvalid, place) { () throws(OpenVINOError) in try model.outputs() }
+        guard outputs.allSatisfy(\.isFloat32) else {
+            throw InferenceError(
+                code: .unsupportedModel,
+                message: "\(place): an output is of another type than f32. Export it without half=True and int8=True."
+            )
         }
         self.name = file.name
         self.model = model
@@ -145,10 +153,13 @@ private final class Network {
             )
         }
         shapes.makeRoom()  // before, so that memory never holds one more than the bound
+        if inputShape.contains(nil) {
+            try translate(.unsupportedModel, "model \"\(name)\" does not take \(input.text)") {
+                () throws(OpenVINOError) in try model.reshapeInput(to: wanted)
+            }
+        }
         let shape = try translate(.engine, "cannot compile model \"\(name)\" for \(input.text)") {
-            () throws(OpenVINOError) in
-            if inputShape.contains(nil) { try model.reshapeInput(to: wanted) }
-            return try CompiledShape(compile())
+            () throws(OpenVINOError) in try CompiledShape(compile())
         }
         compilationCount += 1
         shapes.insert(shape, for: input)

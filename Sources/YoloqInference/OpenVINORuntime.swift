@@ -24,7 +24,9 @@ public struct OpenVINORuntime: Sendable {
     public init(library: String? = nil, installation: Installation = .current) throws(InferenceError) {
         let search = OpenVINOSearch(
             explicitPath: library.map(Installation.absolutePath),
-            environmentPath: installation.environment["YOLOQ_OPENVINO"],
+            environmentPath: installation.environment["YOLOQ_OPENVINO"].flatMap {
+                $0.isEmpty ? nil : Installation.absolutePath($0)
+            },
             folders: [installation.checkout.map { $0 + "/.deps/openvino" }, installation.home + "/openvino"]
                 .compactMap { $0 }
         )

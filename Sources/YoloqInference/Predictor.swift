@@ -83,11 +83,10 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
             read = clock.now
             return predictions
         }
-        let isFull = parameters.letterbox == .full || (parameters.letterbox == .auto && !card.isDynamic)
         return PredictedImage(
             predictions: predictions,
             input: letterbox.input,
-            letterbox: isFull ? .full : .rect,
+            letterbox: letterbox.mode,
             preprocess: filling.duration(to: filled),
             inference: start.duration(to: filling) + filled.duration(to: reading),
             postprocess: reading.duration(to: read)

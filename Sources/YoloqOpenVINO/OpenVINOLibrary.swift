@@ -39,7 +39,7 @@ package final class OpenVINOLibrary: Sendable {
     /// "The recommended way is to have a single Core instance per application" (class ov::Core, docs.openvino.ai): each
     /// further one would load plugins of its own.
     private let core: Core
-    /// Held while a model is read, reshaped or compiled.
+    /// Held while a model is read or compiled.
     ///
     /// OpenVINO's documentation does not promise that one Core may compile on two threads at once, other runtimes have
     /// crashed when sessions were created concurrently (microsoft/onnxruntime#26610), and it is not where time goes.

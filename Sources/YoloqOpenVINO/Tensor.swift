@@ -59,7 +59,12 @@ internal import CYoloqOpenVINO
         var count = 0
         try check("ov_tensor_get_size", functions) { unsafe $0.tensor_get_size(pointer, &count) }
         let byteCount = try byteCount()
-        precondition(byteCount == count * 4, "a tensor of 32-bit floats")
+        guard byteCount == count * 4 else {
+            throw OpenVINOError(
+                code: .call,
+                message: "a tensor has \(byteCount) bytes for \(count) elements, not 32-bit floats"
+            )
+        }
         var data: UnsafeMutableRawPointer?
         try check("ov_tensor_data", functions) { unsafe $0.tensor_data(pointer, &data) }
         return unsafe UnsafeMutableBufferPointer(start: data?.assumingMemoryBound(to: Float.self), count: count)

@@ -83,6 +83,13 @@ import YoloqVision
         #expect(try models.resolve("both.onnx").name == "both")
     }
 
+    @Test func `a pipe is refused instead of waited for`() throws {
+        try folder.makeFolder("a")
+        let path = folder.path + "/a/pipe.onnx"
+        #expect(mkfifo(path, 0o600) == 0)
+        #expect(inferenceError { _ = try models.resolve(path) }?.code == .modelInvalid)
+    }
+
     @Test func `a file that is no model is invalid, and an empty one too`() throws {
         try folder.write(Array("hello".utf8), to: "a/text.onnx")
         try folder.write([], to: "a/empty.onnx")
@@ -147,7 +154,7 @@ import YoloqVision
     @Test func `a hash is SHA-256 in hexadecimal digits`() throws {
         let path = try folder.write(Array("abc".utf8), to: "abc")
         #expect(
-            try MappedFile(path: path).sha256() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+            try LoadedFile(path: path).sha256() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         )
     }
 
@@ -180,7 +187,7 @@ import YoloqVision
         let cache = HashCache(path: folder.path + "/hashes.json")
         let path = try folder.write([1, 2, 3], to: "x")
         for index in 0..<(HashCache.capacity + 5) {
-            _ = cache.sha256(of: try MappedFile(path: path), at: "/\(index)")
+            _ = cache.sha256(of: try LoadedFile(path: path), at: "/\(index)")
         }
         let text = try String(contentsOfFile: folder.path + "/hashes.json", encoding: .utf8)
         #expect(text.split(separator: "sha256").count - 1 == HashCache.capacity)

@@ -37,6 +37,14 @@ struct `OpenVINO engine` {
         try OpenVINOEngine(model.file(in: folder), runtime: runtime.get(), options: options)
     }
 
+    @Test func `an output that is declared f32 and is none is refused`() throws {
+        let folder = try TemporaryFolder()
+        let file = try TinyModel(givesIntegers: true).file(in: folder)
+        let error = inferenceError { _ = try OpenVINOEngine(file, runtime: OpenVINORuntime()) }
+        #expect(error?.code == .unsupportedModel)
+        #expect(error?.message.contains("another type than f32") == true)
+    }
+
     @Test func `a network gives the numbers its weights say`() throws {
         var engine = try engine()
         #expect(engine.name.hasPrefix("openvino 20"))
@@ -154,7 +162,7 @@ struct `OpenVINO engine` {
     @Test func `what OpenVINO cannot read is an invalid model, in its words`() throws {
         let good = try TinyModel().file(in: folder)
         let path = try folder.write(Array(TinyModel().onnx.dropLast(400)), to: "cut.onnx")
-        let bytes = try MappedFile(path: path)
+        let bytes = try LoadedFile(path: path)
         let cut = ModelFile(name: "cut", path: path, sha256: bytes.sha256(), card: good.card)
         let runtime = try runtime.get()
         let error = inferenceError { _ = try OpenVINOEngine(cut, runtime: runtime) }

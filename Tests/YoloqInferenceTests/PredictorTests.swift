@@ -119,13 +119,39 @@ private func head(
         #expect(try verdict(head(), head(box: [32, 32, 20, 16])).precision == .f32)
     }
 
+    @Test func `an end-to-end head is compared by its scores even where nothing is detected`() throws {
+        let card = ModelCard(
+            classNames: ["red", "green"],
+            imageSize: ImageSize(height: 64, width: 64),
+            outputShapes: [[1, 2, 6]],
+            head: .endToEnd
+        )
+        func verdict(_ score: Float) throws -> SelfCheck.Verdict {
+            var exact = FakeEngine(outputs: [([1, 2, 6], [1, 1, 9, 9, 0.2, 0, 1, 1, 9, 9, 0.1, 1])])
+            var fast = FakeEngine(
+                precision: "bf16",
+                outputs: [([1, 2, 6], [1, 1, 9, 9, score, 0, 1, 1, 9, 9, 0.1, 1])]
+            )
+            return try SelfCheck.compare(
+                exact: &exact,
+                fast: &fast,
+                card: card,
+                images: [.drawn(width: 64, height: 64)]
+            )
+        }
+        #expect(try verdict(0.21).precision == .bf16)
+        #expect(try verdict(0.21).boxesCompared == 2)
+        #expect(try verdict(0.02).precision == .f32)
+    }
+
     @Test func `a detection that only one of them finds means f32`() throws {
         let lost = try verdict(head(score: 0.36), head(score: 0.24))
         #expect(lost.precision == .f32)
     }
 
-    @Test func `values that are not finite are an error`() throws {
-        #expect(inferenceError { _ = try verdict(head(), head(score: .nan)) }?.code == .badOutput)
+    @Test func `values of the fast format that are not finite mean f32, those of f32 are an error`() throws {
+        #expect(try verdict(head(), head(score: .nan)).precision == .f32)
+        #expect(inferenceError { _ = try verdict(head(score: .nan), head()) }?.code == .badOutput)
     }
 
     @Test func `the drawn scene is the same each time and differs by seed`() {

@@ -10,6 +10,8 @@ struct TinyModel {
     var size: (height: Int, width: Int)? = nil
     /// Whether the input is 16-bit floats, as of an export with half=True.
     var isHalf = false
+    /// Whether the network ends in whole numbers, whatever the file declares.
+    var givesIntegers = false
     /// Whether the network ends in a division by zero.
     var givesNotANumber = false
     /// The task of the metadata.
@@ -42,8 +44,9 @@ struct TinyModel {
         graph.message(5, integers("boxes", [4, 2]))
         graph.message(1, node("Split", ["all", "boxes"], ["box", "logit"], [integer("axis", 1)]))
         graph.message(1, node("Sigmoid", ["logit"], "class"))
-        let last = givesNotANumber ? "mixed" : "output0"
+        let last = givesNotANumber || givesIntegers ? "mixed" : "output0"
         graph.message(1, node("Concat", ["box", "class"], last, [integer("axis", 1)]))
+        if givesIntegers { graph.message(1, node("Cast", ["mixed"], "output0", [integer("to", 7)])) }
         if givesNotANumber {
             graph.message(5, floats("zero", [1], [0]))
             graph.message(1, node("Mul", ["mixed", "zero"], "nothing"))

@@ -25,6 +25,14 @@ private let library = Result { () throws(OpenVINOError) in
 private let hasOpenVINO = (try? library.get()) != nil
 private let needsOpenVINO: Comment = "needs OpenVINO: run ops/install-openvino"
 
+/// Swift on Linux links with one, so it is there.
+private let cCompiler = ["clang", "cc", "gcc"].lazy
+    .flatMap { name in
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
+    }
+    .first { FileManager.default.isExecutableFile(atPath: $0) }
+    .map { URL(filePath: $0) }
+
 /// Runs a body with a folder that is gone afterwards.
 private func withFolder(_ files: [String], _ body: (String) throws -> Void) throws {
     let folder = NSTemporaryDirectory() + "yoloq-" + UUID().uuidString
@@ -116,6 +124,35 @@ private func openVINOError(_ body: () throws -> Void) -> OpenVINOError? {
             let error = openVINOError { _ = try OpenVINOLibrary(opening: "libc.so.6") }
             #expect(error?.code == .unloadable)
             #expect(error?.message.contains("ov_get_openvino_version") == true)
+        }
+    #endif
+
+    #if os(Linux)
+        @Test(.enabled(if: cCompiler != nil, "needs a C compiler"))
+        func `a library that is too old is refused with its version and path`() throws {
+            let header = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().appending(path: "Sources/CYoloqOpenVINO/openvino.c")
+            let names = try String(contentsOf: header, encoding: .utf8).split(separator: "BIND(").dropFirst(2)
+                .compactMap { $0.split(separator: ")").first }
+            // Every function that is asked for; only the version's does something.
+            let stubs = names.filter { $0 != "get_openvino_version" }.map { "int ov_\($0)(void) { return 0; }\n" }
+            let version = """
+                typedef struct { const char *build, *description; } version_t;
+                int ov_get_openvino_version(version_t *v) { v->build = "2023.3.0-1-old"; v->description = ""; return 0; }
+                """
+            try withFolder([]) { folder in
+                let source = folder + "/old.c", path = folder + "/" + plain
+                try Data((stubs.joined() + version).utf8).write(to: URL(filePath: source))
+                let compiler = Process()
+                compiler.executableURL = cCompiler
+                compiler.arguments = ["-shared", "-fPIC", "-w", "-o", path, source]
+                try compiler.run()
+                compiler.waitUntilExit()
+                try #require(compiler.terminationStatus == 0)
+                let error = openVINOError { _ = try OpenVINOLibrary(opening: path) }
+                #expect(error?.code == .tooOld)
+                #expect(error?.message.contains("2023.3.0") == true && error?.message.contains(path) == true)
+            }
         }
     #endif
 

@@ -14,8 +14,10 @@
     internal import Musl
 #endif
 
-/// A file's content in memory, read as it is looked at, and what the file was when it was opened.
-struct MappedFile: ~Copyable {
+/// A file's content in memory, and what the file was when it was read.
+///
+/// Read, not mapped: a model that is replaced in place while it is looked at would end the process.
+struct LoadedFile: ~Copyable {
     /// Tells one content of a file from another without reading it.
     struct Identity: Sendable, Hashable, Codable {
         var byteCount: Int64
@@ -25,15 +27,16 @@ struct MappedFile: ~Copyable {
     }
 
     let identity: Identity
-    private let memory: UnsafeMutableRawPointer?
+    private let memory: UnsafeMutableRawBufferPointer
 
-    /// Maps a file.
+    /// Reads a file.
     ///
     /// - Parameter path: An absolute path.
     /// - Throws: `InferenceError` with code `.modelMissing` and the system's reason, or `.modelInvalid` if it is empty
     ///   or no file.
     init(path: String) throws(InferenceError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // O_NONBLOCK: opening a pipe must not wait for its writer.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let reason = String(cString: strerror(errno))
             throw InferenceError(code: .modelMissing, message: "cannot read model \(path): \(reason).")
@@ -43,22 +46,36 @@ struct MappedFile: ~Copyable {
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
             throw InferenceError(code: .modelInvalid, message: "cannot read model \(path): empty or not a file.")
         }
-        let memory = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0)
-        guard memory != MAP_FAILED else {
-            let reason = String(cString: strerror(errno))
-            throw InferenceError(code: .modelMissing, message: "cannot read model \(path): \(reason).")
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(status.st_size), alignment: 64)
+        var count = 0
+        while count < memory.count {
+            let step = read(descriptor, memory.baseAddress?.advanced(by: count), memory.count - count)
+            if step < 0, errno == EINTR { continue }
+            guard step > 0 else { break }
+            count += step
+        }
+        guard count == memory.count else {
+            memory.deallocate()
+            throw InferenceError(
+                code: .modelMissing,
+                message: "cannot read model \(path): it was being changed, or the disk failed. Try again."
+            )
         }
         self.memory = memory
         self.identity = Identity(status)
     }
 
-    deinit { munmap(memory, Int(identity.byteCount)) }
+    deinit { memory.deallocate() }
 
-    /// The content, valid as long as this value.
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: Int(identity.byteCount)) }
+    /// Shows the content, which is valid during the call.
+    borrowing func withBytes<R: ~Copyable, E: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(E) -> R
+    ) throws(E) -> R {
+        try body(UnsafeRawBufferPointer(memory))
+    }
 
-    /// SHA-256 of the content, 64 hexadecimal digits.
-    borrowing func sha256() -> String { sha256Text(bytes) }
+    /// SHA-256 of the content, 64 lower-case hexadecimal digits.
+    borrowing func sha256() -> String { withBytes(sha256Text) }
 
     /// What a file is now, without opening it.
     ///
@@ -71,7 +88,7 @@ struct MappedFile: ~Copyable {
     }
 }
 
-extension MappedFile.Identity {
+extension LoadedFile.Identity {
     fileprivate init(_ status: stat) {
         #if canImport(Darwin)
             let time = status.st_mtimespec
