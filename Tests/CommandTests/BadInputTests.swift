@@ -51,7 +51,7 @@ struct BadInputTests {
                     worker.send(SIGTERM)
                     _ = worker.finish()
                 }
-                _ = try YoloqProcess.run("wait", "1", "--timeout", "60s", at: site)
+                _ = try YoloqProcess.run("wait", "1", "--timeout", "300s", at: site)
                 let status = try String(contentsOfFile: "/proc/\(worker.pid)/status", encoding: .utf8)
                 let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM") })
                 return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })

@@ -55,7 +55,7 @@ struct ProcessTests {
     func `a signal lets running jobs finish, leaves the others queued and ends with 0`(signal: Int32) throws {
         _ = try YoloqProcess.run(quickly + [folder(of: 2000)], at: site)
         let worker = try YoloqProcess(["worker", "--threads", "2"], at: site)
-        _ = try YoloqProcess.run("wait", "20", "--timeout", "120s", at: site)
+        _ = try YoloqProcess.run("wait", "20", "--timeout", "300s", at: site)
         worker.send(signal)
         let result = worker.finish()
         #expect(result.status == ExitCode.ok, "\(result.errors)")

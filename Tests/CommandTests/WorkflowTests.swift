@@ -166,7 +166,7 @@ struct WorkflowTests {
 
     @Test func `wait prints each result when it comes`() throws {
         _ = try yoloq("submit", Checkout.samples, "--model", Checkout.demo, "--batch", "b")
-        let waiting = try YoloqProcess(["wait", "--batch", "b", "--json", "--timeout", "120s"], at: site)
+        let waiting = try YoloqProcess(["wait", "--batch", "b", "--json", "--timeout", "300s"], at: site)
         _ = try yoloq("worker", "--threads", "1", "--until-empty")
         let result = waiting.finish()
         #expect(result.status == ExitCode.ok)
@@ -221,13 +221,13 @@ struct WorkflowTests {
         _ = try yoloq("submit", image, "--model", model)
         try FileManager.default.moveItem(atPath: model, toPath: model + ".away")
         let worker = try YoloqProcess(["worker", "--threads", "1"], at: site)
-        #expect(try yoloq("wait", "1", "--timeout", "60s").status == ExitCode.jobFailed)
+        #expect(try yoloq("wait", "1", "--timeout", "300s").status == ExitCode.jobFailed)
         try FileManager.default.moveItem(atPath: model + ".away", toPath: model)
         // The reason holds for some seconds; a job behind them must succeed.
         var states: [String] = []
         repeat {
             let id = try #require(try yoloq("submit", image, "--model", model).lines.first)
-            _ = try yoloq("wait", id, "--timeout", "60s")
+            _ = try yoloq("wait", id, "--timeout", "300s")
             states.append(try yoloq("result", id, "--json").objects.first?["state"] as? String ?? "")
         } while states.last == "failed" && states.count < 200
         #expect(states.last == "succeeded")

@@ -7,7 +7,7 @@ import YoloqJobs
 
 @testable import YoloqWorkers
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct WorkerTests {
     private let fixture: Fixture
 
