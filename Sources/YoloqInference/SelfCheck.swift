@@ -96,7 +96,11 @@ public enum SelfCheck {
         var options = options
         options.precision = .auto
         var fast = try OpenVINOEngine(file, runtime: runtime, options: options)
-        guard fast.precision != Precision.f32.rawValue else { return .unchecked(.f32) }
+        guard fast.precision != Precision.f32.rawValue else {
+            // Kept as well: finding out takes a compilation, at every start.
+            store.keep(.unchecked(.f32), for: key)
+            return .unchecked(.f32)
+        }
         options.precision = .f32
         var exact = try OpenVINOEngine(file, runtime: runtime, options: options)
         let verdict = try compare(
