@@ -135,9 +135,9 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
             shared.report(.ready(thread: name, model: model.name, detail: lane.provenance))
             keep(lane, for: model)
         } catch {
-            let lane = Lane<E>(failure: JobFailure(ImageFailure(error)))
-            shared.report(.unusable(thread: name, model: model.name, JobFailure(ImageFailure(error))))
-            keep(lane, for: model)
+            let failure = JobFailure(ImageFailure(error))
+            shared.report(.unusable(thread: name, model: model.name, failure))
+            keep(Lane(failure: failure), for: model)
         }
     }
 
@@ -208,7 +208,8 @@ private final class Lane<E: Engine & ~Copyable> {
 }
 
 extension JobFailure {
-    init(_ failure: ImageFailure) {
+    /// Words of the vision column as the queue keeps them.
+    package init(_ failure: ImageFailure) {
         self.init(kind: failure.kind, message: failure.message, isRetryable: failure.isRetryable)
     }
 }

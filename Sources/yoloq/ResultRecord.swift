@@ -4,6 +4,7 @@ import Foundation
 import YoloqInference
 import YoloqJobs
 import YoloqVision
+import YoloqWorkers
 
 /// One result as it is printed, of a job or of `predict`.
 ///
@@ -70,11 +71,7 @@ struct ResultRecord {
             self.document = document
         case .failure(let failure):
             state = JobState.failed.name
-            self.failure = JobFailure(
-                kind: failure.kind,
-                message: failure.message,
-                isRetryable: failure.isRetryable
-            )
+            self.failure = JobFailure(failure)
         }
     }
 

@@ -16,8 +16,6 @@ struct Waiter {
     private var cursor = 0
     private var isWarned = false
 
-    /// The jobs waited for at the start.
-    let total: Int
     /// How many of them have ended.
     private(set) var finishedCount = 0
 
@@ -25,7 +23,6 @@ struct Waiter {
     init(queue: JobQueue, jobs: [JobID]) {
         self.queue = queue
         open = jobs
-        total = jobs.count
     }
 
     /// Waits until all jobs have ended or the time is over.

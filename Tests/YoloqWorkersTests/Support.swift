@@ -92,6 +92,8 @@ final class Fixture: Sendable {
     let image: String
     let gate = Gate()
     let stop = StopSignal()
+    /// Results that came too late and were dropped.
+    let lost = Locked(0)
 
     init() throws {
         folder = NSTemporaryDirectory() + "yoloq-workers-\(UUID().uuidString)"
@@ -129,7 +131,14 @@ final class Fixture: Sendable {
         options.untilEmpty = untilEmpty
         options.serves = serves
         options.grace = grace
-        return Worker(queue: queue, options: options, stop: stop, report: { _ in }) {
+        return Worker(
+            queue: queue,
+            options: options,
+            stop: stop,
+            report: { [lost] event in
+                if case .lost = event { lost.withLock { $0 += 1 } }
+            }
+        ) {
             [gate] (model) throws(InferenceError) in
             gate.noteMaking()
             guard !model.name.hasPrefix("broken") else {

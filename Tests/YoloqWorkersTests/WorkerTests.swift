@@ -157,7 +157,7 @@ struct WorkerTests {
         #expect(try fixture.queue.records(ids).allSatisfy { $0.attempts == 0 })
         // The threads end by themselves once the engine lets them go; nothing of theirs is recorded.
         fixture.gate.open()
-        usleep(100_000)
+        while fixture.lost.withLock({ $0 }) < 2 { usleep(1000) }
         #expect(try fixture.queue.counts()[.queued] == 3)
     }
 
