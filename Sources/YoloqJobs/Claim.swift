@@ -10,10 +10,24 @@ public struct Claim: Sendable, Hashable {
     public let model: Int64
     /// Counted from 1.
     public let attempt: Int
+    /// Processes that died over this job.
+    ///
+    /// From the first on run it alone in a process of its own: if that one dies too, the job is to blame.
+    public let crashes: Int
     /// What to run on.
     public let source: String
+    /// What the source was at submit; nil if it was not pinned.
+    public let sha256: ContentHash?
+    /// Whether its bytes are in the queue: see `JobQueue.content(of:)`.
+    public let isInline: Bool
     /// The parameters as JSON.
     public let parameters: String
+    /// How long this attempt may take; nil for as long as it takes.
+    public let timeLimit: Duration?
+    /// What happens after an error that may pass.
+    public let retry: RetryPolicy
+    /// Not to be started again from then on.
+    public let expiresAt: Timestamp?
     /// When the job could first have been claimed.
     public let queuedAt: Timestamp
     /// When it was.
@@ -26,8 +40,10 @@ public struct Outcome: Sendable, Hashable {
     public enum Ending: Sendable, Hashable {
         /// It has a result: JSON.
         case succeeded(result: String)
-        /// It failed for good.
+        /// This attempt ended with an error; whether the job is tried again is a matter of its `RetryPolicy`.
         case failed(JobFailure)
+        /// The process that ran this job alone died over it; says how.
+        case crashed(JobFailure)
         /// Its worker had to stop: it goes back to the queue and the attempt is not counted.
         case interrupted
     }
@@ -45,6 +61,41 @@ public struct Outcome: Sendable, Hashable {
         self.ending = ending
         self.finishedAt = finishedAt
     }
+
+    /// The crash from which on a job is not run again.
+    static let crashLimit = 2
+
+    /// What the end of an attempt means for its job.
+    enum Verdict: Hashable {
+        case succeed(result: String)
+        case fail(JobFailure)
+        /// Try again, not before.
+        case retry(JobFailure, at: Timestamp)
+        /// Back to the queue at once with one crash more.
+        case suspect(JobFailure)
+        /// Back to the queue at once, as if nothing had been.
+        case giveBack
+    }
+
+    /// Decides what the end of the attempt means for the job.
+    ///
+    /// - Parameter jitter: A random number from 0 to 1; see `RetryPolicy.delay`.
+    /// - Returns: The verdict.
+    func verdict(jitter: Double) -> Verdict {
+        switch ending {
+        case .succeeded(let result): return .succeed(result: result)
+        case .interrupted: return .giveBack
+        case .crashed(let failure):
+            return claim.crashes + 1 < Outcome.crashLimit ? .suspect(failure) : .fail(failure)
+        case .failed(let failure):
+            let at = finishedAt + claim.retry.delay(afterAttempt: claim.attempt, jitter: jitter)
+            let isTooLate = claim.expiresAt.map { at >= $0 } ?? false
+            guard failure.isRetryable, claim.attempt < claim.retry.maxAttempts, !isTooLate else {
+                return .fail(failure)
+            }
+            return .retry(failure, at: at)
+        }
+    }
 }
 
 /// A model that jobs ask for, with its number of jobs in each state.
@@ -53,6 +104,8 @@ public struct ServedModel: Sendable, Hashable {
     public let id: Int64
     /// Name, path and hash, as submitted.
     public let reference: ModelReference
+    /// Whether a pause keeps its jobs from being claimed.
+    public let isPaused: Bool
     /// Its jobs.
     public let counts: JobCounts
 }

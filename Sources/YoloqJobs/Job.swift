@@ -65,45 +65,6 @@ public struct ModelReference: Sendable, Hashable {
     }
 }
 
-/// One unit of work to submit.
-///
-/// The queue looks into none of its texts.
-public struct JobRequest: Sendable, Hashable {
-    /// The model to run.
-    public var model: ModelReference
-    /// What to run it on; for images the absolute path.
-    public var source: String
-    /// The parameters as JSON.
-    ///
-    /// Equal texts are stored once, so keep the keys in one order.
-    public var parameters: String
-    /// The submitter's own JSON, handed through to the result.
-    public var meta: String?
-    /// The name of the group the job belongs to; made if it does not exist.
-    ///
-    /// It must hold a character that is no digit.
-    public var batch: String?
-    /// Higher runs first among the jobs that are queued.
-    public var priority: Int
-
-    /// Describes a job to submit.
-    public init(
-        model: ModelReference,
-        source: String,
-        parameters: String = "{}",
-        meta: String? = nil,
-        batch: String? = nil,
-        priority: Int = 0
-    ) {
-        self.model = model
-        self.source = source
-        self.parameters = parameters
-        self.meta = meta
-        self.batch = batch
-        self.priority = priority
-    }
-}
-
 /// Why a job failed.
 public struct JobFailure: Error, Sendable, Hashable {
     /// A short word that programs can switch on, such as `not_found` or `truncated`.
@@ -119,38 +80,6 @@ public struct JobFailure: Error, Sendable, Hashable {
         self.message = message
         self.isRetryable = isRetryable
     }
-}
-
-/// A job as it is stored, with its result if it has one.
-public struct JobRecord: Sendable, Hashable {
-    /// The job's number.
-    public let id: JobID
-    /// Where it is on its way.
-    public let state: JobState
-    /// The model it asks for.
-    public let model: ModelReference
-    /// The batch it belongs to.
-    public let batch: String?
-    /// What it runs on.
-    public let source: String
-    /// The parameters as JSON.
-    public let parameters: String
-    /// The submitter's own JSON.
-    public let meta: String?
-    /// When it was submitted.
-    public let createdAt: Timestamp
-    /// When its last attempt was claimed; nil if it never was.
-    public let startedAt: Timestamp?
-    /// When it ended; nil until then.
-    public let finishedAt: Timestamp?
-    /// Tries so far, the running one included; interrupted ones are not counted.
-    public let attempts: Int
-    /// The worker that ran it last.
-    public let worker: String?
-    /// Why it failed; nil unless it did.
-    public let failure: JobFailure?
-    /// The result's JSON; nil unless it succeeded.
-    public let result: String?
 }
 
 /// How many jobs are in each state.

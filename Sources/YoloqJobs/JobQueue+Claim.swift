@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import GRDB
 
 extension JobQueue {
@@ -9,6 +10,8 @@ extension JobQueue {
     public static let loadedModelBonus = Duration.seconds(2)
 
     /// Takes the next jobs for a worker: of one model, highest priority first, then oldest.
+    ///
+    /// Jobs of paused models are left, and a job whose deadline has passed ends as expired instead of being given out.
     ///
     /// - Parameters:
     ///   - limit: How many jobs to take at most.
@@ -29,35 +32,44 @@ extension JobQueue {
     ) throws(JobsError) -> [Claim] {
         guard !models.isEmpty, limit > 0 else { return [] }
         let token = Int64.random(in: 1...Int64.max)
+        let arguments: StatementArguments = [
+            token, worker, now.microseconds, "[\(models.map(String.init).joined(separator: ","))]", loaded,
+            JobQueue.loadedModelBonus.wholeMicroseconds, limit,
+        ]
         // No fsync: after a loss of power the job is queued, as it was.
         return try write("claim", durability: .normal, giveUp: giveUp) { database in
-            let rows = try Row.fetchAll(
-                database.cachedStatement(sql: JobQueue.claimStatement),
-                arguments: [
-                    token, worker, now.microseconds, "[\(models.map(String.init).joined(separator: ","))]", loaded,
-                    JobQueue.loadedModelBonus.wholeMicroseconds, limit,
-                ]
-            )
-            var changes = CountChanges()
-            for row in rows {
-                changes.move(model: row["model_id"], batch: row["batch_id"], from: .queued, to: .running)
+            let statement = try database.cachedStatement(sql: JobQueue.claimStatement)
+            var kinds: WakeKinds = []
+            while true {
+                let claims = try Row.fetchAll(statement, arguments: arguments).map { ClaimedRow($0, token: token) }
+                let late = claims.filter { $0.claim.isLate(at: now) }
+                guard late.isEmpty else {
+                    // Rare, so simple: put everything back, end what is late, ask again.
+                    try unclaim(token, worker: worker, in: database)
+                    if try expire(now: now, in: database) > 0 { kinds = .results }
+                    continue
+                }
+                var changes = CountChanges()
+                for claim in claims {
+                    changes.move(model: claim.claim.model, batch: claim.batch, from: .queued, to: .running)
+                }
+                try changes.apply(to: database)
+                // RETURNING gives rows in no order.
+                return (claims.sorted { $0.order < $1.order }.map(\.claim), kinds)
             }
-            if !rows.isEmpty { try changes.apply(to: database) }
-            // RETURNING gives rows in no order.
-            let claims = rows.sorted(by: JobQueue.runsBefore).map { Claim($0, token: token) }
-            return (claims, [])
         }
     }
 
-    /// Finds the head of each served model, chooses a model by its head, takes the first few jobs of that model: all
-    /// through `jobs_queued`, so that the cost depends neither on the backlog nor on the history.
+    /// Finds the head of each served model that is not paused, chooses a model by its head, takes the first few jobs of
+    /// that model: all through `jobs_queued`, so that the cost depends neither on the backlog nor on the history.
     static let claimStatement = """
         UPDATE jobs SET state = 2, claim_token = ?1, worker_id = ?2, started_at_us = ?3, attempts = attempts + 1
         WHERE id IN (
             SELECT id FROM jobs INDEXED BY jobs_queued
             WHERE state = 1 AND model_id = (
-                SELECT head.model_id FROM json_each(?4) AS served CROSS JOIN jobs AS head
-                WHERE head.id = (
+                SELECT head.model_id FROM json_each(?4) AS served
+                CROSS JOIN models CROSS JOIN jobs AS head
+                WHERE models.id = served.value AND models.is_paused = 0 AND head.id = (
                     SELECT id FROM jobs INDEXED BY jobs_queued
                     WHERE state = 1 AND model_id = served.value
                     ORDER BY priority DESC, run_at_us, id LIMIT 1
@@ -69,30 +81,80 @@ extension JobQueue {
             )
             ORDER BY priority DESC, run_at_us, id LIMIT ?7
         ) AND EXISTS (SELECT 1 FROM workers WHERE workers.id = ?2)
-        RETURNING id, model_id, batch_id, attempts, source, priority, run_at_us, started_at_us,
-            (SELECT json FROM parameters WHERE parameters.id = parameters_id) AS parameters
+        RETURNING id, model_id, batch_id, attempts, crashes, source, source_sha256, input_id IS NOT NULL,
+            (SELECT json FROM parameters WHERE parameters.id = parameters_id), time_limit_us, max_attempts,
+            backoff_us, backoff_limit_us, expires_at_us, run_at_us, started_at_us, priority
         """
 
-    private static func runsBefore(_ left: Row, _ right: Row) -> Bool {
-        func key(_ row: Row) -> (Int64, Int64, Int64) {
-            let priority: Int64 = row["priority"]
-            return (-priority, row["run_at_us"], row["id"])
+    /// Takes back a claim of this very transaction.
+    private func unclaim(_ token: Int64, worker: String, in database: Database) throws {
+        try database.execute(
+            sql: """
+                UPDATE jobs INDEXED BY jobs_running
+                SET state = 1, claim_token = NULL, worker_id = NULL, started_at_us = NULL, attempts = attempts - 1
+                WHERE state = 2 AND worker_id = ? AND claim_token = ?
+                """,
+            arguments: [worker, token]
+        )
+    }
+
+    /// The bytes of a job whose submitter handed them over.
+    ///
+    /// - Parameter job: A job that has not been pruned.
+    /// - Returns: The bytes; nil if the job has none in the queue.
+    /// - Throws: `io`.
+    public func content(of job: JobID) throws(JobsError) -> [UInt8]? {
+        try read("read an input") { database in
+            try Data.fetchOne(
+                database.cachedStatement(
+                    sql: "SELECT bytes FROM inputs WHERE id = (SELECT input_id FROM jobs WHERE id = ?)"
+                ),
+                arguments: [job.rawValue]
+            ).map(Array.init)
         }
-        return key(left) < key(right)
+    }
+}
+
+/// What the claim returns of a job, read by position: it is the hottest statement.
+private struct ClaimedRow {
+    let claim: Claim
+    let batch: Int64?
+    let order: (Int64, Int64, Int64)
+
+    init(_ row: Row, token: Int64) {
+        claim = Claim(
+            job: JobID(rawValue: row[0]),
+            token: token,
+            model: row[1],
+            attempt: row[3],
+            crashes: row[4],
+            source: row[5],
+            sha256: ContentHash(row[6]),
+            isInline: row[7],
+            parameters: row[8],
+            timeLimit: (row[9] as Int64?).map { .microseconds($0) },
+            retry: RetryPolicy(
+                maxAttempts: row[10],
+                firstDelay: .microseconds(row[11] as Int64),
+                longestDelay: .microseconds(row[12] as Int64)
+            ),
+            expiresAt: (row[13] as Int64?).map(Timestamp.init),
+            queuedAt: Timestamp(microseconds: row[14]),
+            startedAt: Timestamp(microseconds: row[15])
+        )
+        batch = row[2]
+        order = (-(row[16] as Int64), row[14], row[0])
+    }
+}
+
+extension ContentHash {
+    /// Reads a column.
+    init?(_ data: Data?) {
+        guard let data else { return nil }
+        self.init(bytes: Array(data))
     }
 }
 
 extension Claim {
-    fileprivate init(_ row: Row, token: Int64) {
-        self.init(
-            job: JobID(rawValue: row["id"]),
-            token: token,
-            model: row["model_id"],
-            attempt: row["attempts"],
-            source: row["source"],
-            parameters: row["parameters"],
-            queuedAt: Timestamp(microseconds: row["run_at_us"]),
-            startedAt: Timestamp(microseconds: row["started_at_us"])
-        )
-    }
+    fileprivate func isLate(at now: Timestamp) -> Bool { expiresAt.map { $0 <= now } ?? false }
 }

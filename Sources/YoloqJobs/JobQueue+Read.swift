@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import GRDB
 
 extension JobQueue {
@@ -17,7 +18,12 @@ extension JobQueue {
                         "SELECT * FROM models JOIN model_counts ON model_counts.model_id = models.id ORDER BY models.id"
                 )
             ).map { row in
-                ServedModel(id: row["id"], reference: ModelReference(row), counts: JobCounts(row))
+                ServedModel(
+                    id: row["id"],
+                    reference: ModelReference(row),
+                    isPaused: row["is_paused"],
+                    counts: JobCounts(row)
+                )
             }
         }
     }
@@ -117,6 +123,29 @@ extension JobQueue {
         }
     }
 
+    /// The tries of a job, oldest first.
+    ///
+    /// - Parameter job: Any job.
+    /// - Returns: The tries; empty if it was never claimed or does not exist.
+    /// - Throws: `io`.
+    public func attempts(of job: JobID) throws(JobsError) -> [Attempt] {
+        try read("read attempts") { database in
+            var attempts = try Row.fetchAll(
+                database.cachedStatement(sql: "SELECT * FROM attempts WHERE job_id = ? ORDER BY id"),
+                arguments: [job.rawValue]
+            ).map(Attempt.init)
+            let last = try Row.fetchOne(
+                database.cachedStatement(sql: "SELECT * FROM jobs WHERE id = ?"),
+                arguments: [job.rawValue]
+            )
+            // The job's own row holds the last try, unless that one has been moved to the history since.
+            if let last = last.flatMap(Attempt.init(job:)), last.startedAt != attempts.last?.startedAt {
+                attempts.append(last)
+            }
+            return attempts
+        }
+    }
+
     /// The states of jobs, for those that exist.
     ///
     /// - Parameter ids: Any number.
@@ -173,17 +202,76 @@ extension JobRecord {
             model: ModelReference(row),
             batch: row["batch_name"],
             source: row["source"],
+            sha256: ContentHash(row["source_sha256"] as Data?),
+            isInline: row["input_id"] != nil,
             parameters: row["parameters_json"],
             meta: row["meta"],
+            priority: row["priority"],
+            key: row["key"],
             createdAt: Timestamp(microseconds: row["created_at_us"]),
+            runAt: moment("run_at_us").flatMap { $0.microseconds == JobQueue.never ? nil : $0 },
+            expiresAt: moment("expires_at_us"),
             startedAt: moment("started_at_us"),
             finishedAt: moment("finished_at_us"),
             attempts: row["attempts"],
+            maxAttempts: row["max_attempts"],
+            crashes: row["crashes"],
             worker: row["worker_id"],
-            failure: (row["error_kind"] as String?).map { kind in
-                JobFailure(kind: kind, message: row["error_message"], isRetryable: row["error_retryable"])
-            },
+            failure: JobFailure(row),
+            leader: (row["leader_id"] as Int64?).map(JobID.init),
+            supersededBy: (row["superseded_by"] as Int64?).map(JobID.init),
             result: row["document"]
+        )
+    }
+}
+
+extension JobFailure {
+    /// Reads the reason in a job's row; nil unless it failed.
+    fileprivate init?(_ row: Row) {
+        guard let kind = row["error_kind"] as String? else { return nil }
+        self.init(kind: kind, message: row["error_message"], isRetryable: row["error_retryable"])
+    }
+}
+
+extension Attempt {
+    /// A row of the history.
+    fileprivate init(_ row: Row) {
+        guard let outcome = Outcome(rawValue: row["outcome"]) else {
+            preconditionFailure("the schema admits no outcome \(row["outcome"] as String)")
+        }
+        self.init(
+            number: row["number"],
+            worker: row["worker_id"],
+            startedAt: Timestamp(microseconds: row["started_at_us"]),
+            endedAt: Timestamp(microseconds: row["ended_at_us"]),
+            outcome: outcome,
+            failure: (row["error_kind"] as String?).map {
+                JobFailure(kind: $0, message: row["error_message"], isRetryable: outcome == .error)
+            }
+        )
+    }
+
+    /// The try that a job's own row tells of; nil if it waits, or ended without one.
+    fileprivate init?(job row: Row) {
+        guard let state = JobState(rawValue: row["state"]), let startedAt = row["started_at_us"] as Int64? else {
+            return nil
+        }
+        let failure = JobFailure(row)
+        let outcome: Outcome
+        switch state {
+        case .scheduled, .queued: return nil
+        case .running: outcome = .running
+        case .succeeded: outcome = .succeeded
+        case .failed: outcome = failure?.kind == "crashed" ? .crash : .error
+        case .cancelled: outcome = .cancelled
+        }
+        self.init(
+            number: max(row["attempts"], 1),
+            worker: row["worker_id"],
+            startedAt: Timestamp(microseconds: startedAt),
+            endedAt: (row["finished_at_us"] as Int64?).map(Timestamp.init),
+            outcome: outcome,
+            failure: failure
         )
     }
 }

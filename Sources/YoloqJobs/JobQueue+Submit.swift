@@ -7,7 +7,7 @@ extension JobQueue {
     /// How many jobs go into one transaction.
     ///
     /// Between two chunks other writers get their turn.
-    static let submitChunkCount = 500
+    public static let submitChunkCount = 500
 
     /// Puts jobs into the queue.
     ///
@@ -17,70 +17,94 @@ extension JobQueue {
     /// - Parameters:
     ///   - requests: The jobs, in the order in which they shall run; may be a lazy sequence of any length.
     ///   - now: The time of submission, one for all.
-    ///   - acknowledge: Called with the ids of each chunk once it is safe, in the order of the requests.
-    /// - Throws: `invalidRequest` if a batch's name holds only digits or a text is no JSON where it must be;
-    ///   `busy`, `diskFull`, `io`; what `acknowledge` throws. The chunks that were acknowledged stay.
+    ///   - maxQueued: Refuses a chunk with which more jobs than this would wait (queued or scheduled), and the first chunk
+    ///     if the whole submit would, as far as `requests` knows its length; nil for no bound.
+    ///   - acknowledge: Called with the jobs of each chunk once they are safe, in the order of the requests.
+    /// - Throws: `invalidRequest` if a batch's name holds only digits or a text is no JSON where it must be; `full`; `busy`,
+    ///   `diskFull`, `io`; what `acknowledge` throws. The chunks that were acknowledged stay.
     public func submit(
         _ requests: some Sequence<JobRequest>,
         now: Timestamp,
-        acknowledge: ([JobID]) throws(JobsError) -> Void
+        maxQueued: Int? = nil,
+        acknowledge: ([Receipt]) throws(JobsError) -> Void
     ) throws(JobsError) {
+        var announced = requests.underestimatedCount
         var iterator = requests.makeIterator()
         while true {
             var chunk: [JobRequest] = []
             while chunk.count < JobQueue.submitChunkCount, let request = iterator.next() { chunk.append(request) }
             guard !chunk.isEmpty else { return }
-            try acknowledge(submitChunk(chunk, now: now))
+            let room = maxQueued.map { Room(count: max(announced, chunk.count), limit: $0) }
+            try acknowledge(submitChunk(chunk, now: now, room: room))
+            announced -= chunk.count
         }
     }
 
-    /// Puts a few jobs into the queue, all or none if there are at most 500.
-    ///
-    /// - Parameters:
-    ///   - requests: The jobs, in the order in which they shall run.
-    ///   - now: The time of submission.
-    /// - Returns: The ids, in the order of the requests; the jobs are safe.
-    /// - Throws: As the other form.
-    public func submit(_ requests: [JobRequest], now: Timestamp) throws(JobsError) -> [JobID] {
-        var ids: [JobID] = []
-        ids.reserveCapacity(requests.count)
-        try submit(requests, now: now) { ids += $0 }
-        return ids
+    /// How many jobs want in, and how many may wait.
+    private struct Room {
+        let count: Int
+        let limit: Int
     }
 
-    private func submitChunk(_ requests: [JobRequest], now: Timestamp) throws(JobsError) -> [JobID] {
-        for request in requests where request.source.isEmpty {
-            throw JobsError(.invalidRequest, "a job needs a source")
-        }
-        for batch in Set(requests.compactMap(\.batch)) { try check(batch: batch) }
-        for meta in Set(requests.compactMap(\.meta)) { try check("meta", isJSON: meta) }
-        for parameters in Set(requests.map(\.parameters)) { try check("parameters", isJSON: parameters) }
+    private func submitChunk(_ requests: [JobRequest], now: Timestamp, room: Room?) throws(JobsError) -> [Receipt] {
+        try JobQueue.check(requests)
         return try write("submit", durability: options.durability) { database in
-            var lookup = Lookup(now: now)
-            let insert = try database.cachedStatement(
-                sql: """
-                    INSERT INTO jobs (state, model_id, batch_id, parameters_id, source, meta, priority, created_at_us,
-                        run_at_us)
-                    VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """
-            )
-            var ids: [JobID] = []
-            ids.reserveCapacity(requests.count)
-            for request in requests {
-                let model = try lookup.model(request.model, in: database)
-                let batch = try request.batch.map { try lookup.batch($0, in: database) }
-                try insert.execute(arguments: [
-                    model, batch, lookup.parameters(request.parameters, in: database), request.source, request.meta,
-                    request.priority, now.microseconds, now.microseconds,
-                ])
-                ids.append(JobID(rawValue: database.lastInsertedRowID))
-            }
-            try lookup.changes.apply(to: database)
-            return (ids, .work)
+            if let room { try JobQueue.check(room, in: database) }
+            var submission = Submission(now: now)
+            let receipts = try requests.map { try submission.add($0, to: database) }
+            try submission.supersede(in: self, database)
+            try submission.transition.finish(in: database)
+            return (receipts, submission.transition.kinds)
         }
+    }
+
+    private static func check(_ room: Room, in database: Database) throws {
+        let waiting =
+            try Int.fetchOne(
+                database.cachedStatement(sql: "SELECT sum(queued + scheduled) FROM model_counts")
+            ) ?? 0
+        guard waiting + room.count > room.limit else { return }
+        throw JobsError(
+            .full,
+            "the queue is full: \(waiting) jobs wait, \(room.count) more would be beyond the \(room.limit) that may. "
+                + "Try again later, or run more workers"
+        )
     }
 
     // The schema would refuse these too, but not in words.
+
+    private static func check(_ requests: [JobRequest]) throws(JobsError) {
+        var checked = Checked()
+        for request in requests { try checked.check(request) }
+    }
+}
+
+/// What has been looked at in one chunk: most jobs of a submit share their texts.
+private struct Checked {
+    private var batches: Set<String> = []
+    private var texts: Set<String> = []
+
+    mutating func check(_ request: JobRequest) throws(JobsError) {
+        guard !request.source.isEmpty else { throw JobsError(.invalidRequest, "a job needs a source") }
+        guard request.key != "", request.latestKey != "" else {
+            throw JobsError(.invalidRequest, "a key must not be empty")
+        }
+        guard (1...1000).contains(request.retry.maxAttempts) else {
+            throw JobsError(.invalidRequest, "a job has 1 to 1000 attempts, not \(request.retry.maxAttempts)")
+        }
+        guard request.timeLimit.map({ $0 > .zero }) ?? true else {
+            throw JobsError(.invalidRequest, "a time limit is longer than nothing")
+        }
+        guard !request.reusesResults || request.pin != nil || request.content != nil else {
+            throw JobsError(
+                .invalidRequest,
+                "\(request.source) cannot be read, so no result of the same bytes can be looked for. Submit it without reuse"
+            )
+        }
+        if let batch = request.batch, batches.insert(batch).inserted { try check(batch: batch) }
+        if let meta = request.meta, texts.insert(meta).inserted { try check("meta", isJSON: meta) }
+        if texts.insert(request.parameters).inserted { try check("parameters", isJSON: request.parameters) }
+    }
 
     private func check(batch: String) throws(JobsError) {
         guard batch.allSatisfy(\.isNumber) else { return }
@@ -92,6 +116,8 @@ extension JobQueue {
     }
 
     private func check(_ what: String, isJSON text: String) throws(JobsError) {
+        // What most jobs have.
+        guard text != "{}" else { return }
         guard (try? JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)) == nil else {
             return
         }
@@ -99,47 +125,189 @@ extension JobQueue {
     }
 }
 
-/// Finds or makes the rows that jobs of one chunk share, each once, and adds up how the counters change.
-private struct Lookup {
+/// The jobs of one chunk on their way into the tables.
+private struct Submission {
     let now: Timestamp
-    var changes = CountChanges()
+    var transition = Transition()
+    private var lookup: RowLookup
+    /// The newest job of each source of which only the newest matters.
+    private var newest: [String: JobID] = [:]
+
+    init(now: Timestamp) {
+        self.now = now
+        lookup = RowLookup(now: now)
+    }
+
+    /// Adds a job, or finds the one of its key.
+    mutating func add(_ request: JobRequest, to database: Database) throws -> Receipt {
+        if let key = request.key {
+            let select = try database.cachedStatement(sql: JobQueue.keyStatement)
+            if let id = try Int64.fetchOne(select, arguments: [key]) {
+                return Receipt(job: JobID(rawValue: id), isNew: false)
+            }
+        }
+        let model = try lookup.model(request.model, in: database)
+        let parameters = try lookup.parameters(request.parameters, in: database)
+        let twin = request.reusesResults ? try self.twin(of: request, parameters: parameters, in: database) : nil
+        let (state, runAt) = JobQueue.start(of: request, twin: twin?.state, now: now)
+        let batch = try request.batch.map { try lookup.batch($0, in: database) }
+        let id = try insert(
+            request,
+            Placement(
+                state: state,
+                model: model,
+                batch: batch,
+                parameters: parameters,
+                input: request.content.map { try lookup.input($0, in: database) },
+                runAt: runAt.microseconds,
+                leader: twin?.id
+            ),
+            into: database
+        )
+        if state == .succeeded, let twin {
+            try database.cachedStatement(
+                sql: "INSERT INTO results (job_id, document) SELECT ?, document FROM results WHERE job_id = ?"
+            ).execute(arguments: [id.rawValue, twin.id])
+        }
+        transition.move(model: model, batch: batch, from: nil, to: state)
+        if let name = request.latestKey { newest[name] = id }
+        return Receipt(job: id, isNew: true)
+    }
+
+    /// Where a job goes.
+    private struct Placement {
+        let state: JobState
+        let model: Int64
+        let batch: Int64?
+        let parameters: Int64
+        let input: Int64?
+        let runAt: Int64
+        let leader: Int64?
+    }
+
+    private func insert(_ request: JobRequest, _ place: Placement, into database: Database) throws -> JobID {
+        try database.cachedStatement(sql: JobQueue.insertStatement).execute(arguments: [
+            place.state.rawValue, place.model, place.batch, place.parameters, request.source, request.meta,
+            request.priority, now.microseconds, place.runAt, request.retry.maxAttempts,
+            place.state == .succeeded ? now.microseconds : nil, request.key, request.latestKey,
+            request.expiresAt?.microseconds, request.timeLimit?.wholeMicroseconds,
+            request.retry.firstDelay.wholeMicroseconds, request.retry.longestDelay.wholeMicroseconds,
+            request.pin.map { Int64($0.byteCount) } ?? request.content.map { Int64($0.bytes.count) },
+            request.pin?.modifiedAt.microseconds, request.sha256.map { Data($0.bytes) }, place.input,
+            request.reusesResults, place.leader,
+        ])
+        return JobID(rawValue: database.lastInsertedRowID)
+    }
+
+    /// A job of the same bytes, model hash and parameters that has a result, or runs, or waits: in this order.
+    private func twin(of request: JobRequest, parameters: Int64, in database: Database) throws -> JobRow? {
+        guard let sha256 = request.sha256 else { return nil }
+        let select = try database.cachedStatement(sql: JobQueue.twinStatement)
+        for state in [JobState.succeeded, .running, .queued] {
+            let row = try Row.fetchOne(
+                select,
+                arguments: [Data(sha256.bytes), parameters, request.model.sha256, state.rawValue]
+            )
+            if let row { return JobRow(row) }
+        }
+        return nil
+    }
+
+    /// Cancels the jobs that waited for the same sources as the new ones.
+    mutating func supersede(in queue: JobQueue, _ database: Database) throws {
+        for (name, newer) in newest {
+            let older = try Int64.fetchAll(
+                database.cachedStatement(sql: JobQueue.olderStatement),
+                arguments: [name, newer.rawValue]
+            )
+            for id in older {
+                _ = try queue.cancel(JobID(rawValue: id), supersededBy: newer, now: now, &transition, in: database)
+            }
+        }
+    }
+}
+
+extension JobQueue {
+    /// Where a new job starts: with the result of its twin, behind it, at a time, or at once.
+    fileprivate static func start(of request: JobRequest, twin: JobState?, now: Timestamp) -> (
+        JobState, runAt: Timestamp
+    ) {
+        switch twin {
+        case .succeeded: return (.succeeded, now)
+        case nil:
+            let runAt = request.runAt ?? now
+            return (runAt > now ? .scheduled : .queued, runAt)
+        default: return (.scheduled, Timestamp(microseconds: never))
+        }
+    }
+
+    static let insertStatement = """
+        INSERT INTO jobs (state, model_id, batch_id, parameters_id, source, meta, priority, created_at_us, run_at_us,
+            max_attempts, finished_at_us, key, latest_key, expires_at_us, time_limit_us, backoff_us, backoff_limit_us,
+            source_byte_count, source_modified_at_us, source_sha256, input_id, reuses, leader_id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    static let keyStatement = "SELECT id FROM jobs INDEXED BY jobs_key WHERE key = ?"
+
+    static let olderStatement = """
+        SELECT id FROM jobs INDEXED BY jobs_latest WHERE latest_key = ? AND latest_key IS NOT NULL AND state < 2 AND id <> ?
+        """
+
+    static let twinStatement = """
+        SELECT \(JobRow.columns) FROM jobs INDEXED BY jobs_reusable
+        WHERE reuses = 1 AND state BETWEEN 1 AND 3 AND source_sha256 = ? AND parameters_id = ?
+            AND model_id IN (SELECT models.id FROM models WHERE models.sha256 = ?) AND state = ?
+        LIMIT 1
+        """
+}
+
+extension JobRequest {
+    /// The digest of what it runs on, if it is known.
+    fileprivate var sha256: ContentHash? { content?.sha256 ?? pin?.sha256 }
+}
+
+/// Finds or makes the rows that jobs of one transaction share, each once.
+struct RowLookup {
+    let now: Timestamp
     private var models: [ModelReference: Int64] = [:]
     private var batches: [String: Int64] = [:]
     private var parameters: [String: Int64] = [:]
 
     init(now: Timestamp) { self.now = now }
 
-    /// The model's row; counts one more queued job for it.
+    /// The model's row.
     mutating func model(_ model: ModelReference, in database: Database) throws -> Int64 {
-        let id = try models[model] ?? insertModel(model, in: database)
+        if let id = models[model] { return id }
+        let select = try database.cachedStatement(sql: "SELECT id FROM models WHERE path = ? AND sha256 = ?")
+        let id =
+            try Int64.fetchOne(select, arguments: [model.path, model.sha256])
+            ?? insertModel(model, in: database)
         models[model] = id
-        changes.models[id, default: [:]][.queued, default: 0] += 1
         return id
     }
 
     private func insertModel(_ model: ModelReference, in database: Database) throws -> Int64 {
-        let select = "SELECT id FROM models WHERE path = ? AND sha256 = ?"
-        if let id = try Int64.fetchOne(database, sql: select, arguments: [model.path, model.sha256]) { return id }
         try database.execute(
             sql: "INSERT INTO models (name, path, sha256, created_at_us) VALUES (?, ?, ?, ?)",
             arguments: [model.name, model.path, model.sha256, now.microseconds]
         )
         let id = database.lastInsertedRowID
         try database.execute(sql: "INSERT INTO model_counts (model_id) VALUES (?)", arguments: [id])
+        try JobQueue.applyPauses(in: database)
         return id
     }
 
-    /// The batch's row; counts one more queued job in it.
+    /// The batch's row.
     mutating func batch(_ name: String, in database: Database) throws -> Int64 {
-        let id = try batches[name] ?? insertBatch(name, in: database)
+        if let id = batches[name] { return id }
+        let select = try database.cachedStatement(sql: "SELECT id FROM batches WHERE name = ?")
+        let id = try Int64.fetchOne(select, arguments: [name]) ?? insertBatch(name, in: database)
         batches[name] = id
-        changes.batches[id, default: [:]][.queued, default: 0] += 1
         return id
     }
 
     private func insertBatch(_ name: String, in database: Database) throws -> Int64 {
-        let select = "SELECT id FROM batches WHERE name = ?"
-        if let id = try Int64.fetchOne(database, sql: select, arguments: [name]) { return id }
         try database.execute(
             sql: "INSERT INTO batches (name, created_at_us) VALUES (?, ?)",
             arguments: [name, now.microseconds]
@@ -149,15 +317,28 @@ private struct Lookup {
         return id
     }
 
+    /// The row of parameters.
     mutating func parameters(_ json: String, in database: Database) throws -> Int64 {
         if let id = parameters[json] { return id }
-        let select = "SELECT id FROM parameters WHERE json = ?"
-        var id = try Int64.fetchOne(database, sql: select, arguments: [json])
+        let select = try database.cachedStatement(sql: "SELECT id FROM parameters WHERE json = ?")
+        var id = try Int64.fetchOne(select, arguments: [json])
         if id == nil {
             try database.execute(sql: "INSERT INTO parameters (json) VALUES (?)", arguments: [json])
             id = database.lastInsertedRowID
         }
         parameters[json] = id
         return id ?? 0
+    }
+
+    /// The row of bytes, for one more job.
+    func input(_ content: InlineContent, in database: Database) throws -> Int64 {
+        let hash = Data(content.sha256.bytes)
+        let update = try database.cachedStatement(
+            sql: "UPDATE inputs SET job_count = job_count + 1 WHERE sha256 = ? RETURNING id"
+        )
+        if let id = try Int64.fetchAll(update, arguments: [hash]).first { return id }
+        try database.cachedStatement(sql: "INSERT INTO inputs (sha256, bytes, job_count) VALUES (?, ?, 1)")
+            .execute(arguments: [hash, Data(content.bytes)])
+        return database.lastInsertedRowID
     }
 }

@@ -10,7 +10,7 @@ import GRDB
 ///
 /// Other programs may read the file. They must not write to it, and nothing in a process that holds a `JobQueue` may open
 /// the database file by another way, not even to copy it: that would drop SQLite's locks.
-public final class JobQueue: Sendable {
+public final class JobQueue: JobStore {
     /// How a queue is opened.
     public struct Options: Sendable, Hashable {
         /// What an acknowledged submit and a recorded result survive.

@@ -24,6 +24,8 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
         case io
         /// The file is on a network file system, whose locks cannot be trusted.
         case networkFileSystem = "network_file_system"
+        /// More jobs wait than the submitter wanted to allow. Nothing of the refused chunk was written.
+        case full
         /// The request itself is wrong.
         case invalidRequest = "invalid_request"
     }

@@ -18,7 +18,7 @@ struct QueuePaths: Sendable, Hashable {
     var writeLock: String { database + "-lock" }
     /// Held by whoever is next in line for the write lock.
     var turnstile: String { database + "-turn" }
-    /// Two counters that move when there is work or when there are results.
+    /// Counters that move when there is work, results, or a word to a worker.
     var wake: String { database + "-wake" }
     /// One lock file for each worker process.
     var workers: String { database + "-workers" }

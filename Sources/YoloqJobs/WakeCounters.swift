@@ -18,9 +18,11 @@ public struct WakeKinds: OptionSet, Sendable, Hashable {
     public static let work = WakeKinds(rawValue: 1)
     /// A job has ended.
     public static let results = WakeKinds(rawValue: 2)
+    /// A running job was cancelled: its worker shall look.
+    public static let control = WakeKinds(rawValue: 4)
 }
 
-/// The sidecar file `<database>-wake`: two counters, one for work and one for results.
+/// The sidecar file `<database>-wake`: three counters, for work, results and control.
 ///
 /// Raised after COMMIT returned and before the write lock is released; a sleeping process watches the file, compares the
 /// counters before and after a query that found nothing, and sleeps until one moves. Watching the write-ahead log instead
@@ -30,6 +32,8 @@ public struct WakeCounters: Sendable, Hashable {
     public internal(set) var work: UInt64 = 0
     /// Raised whenever a job has ended.
     public internal(set) var results: UInt64 = 0
+    /// Raised whenever a running job was cancelled.
+    public internal(set) var control: UInt64 = 0
 }
 
 /// The open sidecar file.
@@ -45,7 +49,7 @@ final class WakeFile: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Reads both counters; a new, empty file counts as zeros.
+    /// Reads the counters; a new, empty file counts as zeros.
     func read() -> WakeCounters {
         var counters = WakeCounters()
         _ = withUnsafeMutableBytes(of: &counters) { pread(descriptor, $0.baseAddress, $0.count, 0) }
@@ -60,6 +64,7 @@ final class WakeFile: Sendable {
         var counters = read()
         if kinds.contains(.work) { counters.work &+= 1 }
         if kinds.contains(.results) { counters.results &+= 1 }
+        if kinds.contains(.control) { counters.control &+= 1 }
         _ = withUnsafeBytes(of: counters) { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
     }
 }

@@ -22,7 +22,7 @@ public final class WorkerLock: Sendable {
     init(worker: String, in paths: QueuePaths) throws(JobsError) {
         self.worker = worker
         mkdir(paths.workers, 0o755)
-        path = "\(paths.workers)/\(worker).lock"
+        path = WorkerLock.path(ofWorker: worker, in: paths)
         descriptor = try openSidecar(path)
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
@@ -40,14 +40,30 @@ public final class WorkerLock: Sendable {
     /// Whether the file is still where it was: if somebody removed it, others take this worker for dead.
     public var isInPlace: Bool { access(path, F_OK) == 0 }
 
-    /// What a worker's lock file tells.
-    enum Probe { case held, free, missing }
+    /// Removes the file of a worker that was given up.
+    static func removeFile(ofWorker worker: String, in paths: QueuePaths) {
+        unlink(path(ofWorker: worker, in: paths))
+    }
+
+    private static func path(ofWorker worker: String, in paths: QueuePaths) -> String {
+        "\(paths.workers)/\(worker).lock"
+    }
 
     /// Looks whether a worker of this host lives, without disturbing it.
-    static func probe(worker: String, in paths: QueuePaths) -> Probe {
-        let descriptor = open("\(paths.workers)/\(worker).lock", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return .missing }
+    static func probe(worker: String, in paths: QueuePaths) -> WorkerLockState {
+        let descriptor = open(path(ofWorker: worker, in: paths), O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return .unknown }
         defer { close(descriptor) }
         return flock(descriptor, LOCK_SH | LOCK_NB) == 0 ? .free : .held
     }
+}
+
+/// What a worker's lock file tells.
+public enum WorkerLockState: Sendable, Hashable {
+    /// Its process lives.
+    case held
+    /// Its process is dead.
+    case free
+    /// The file is missing, or belongs to another machine or to a time before this one was started: only the lease tells.
+    case unknown
 }

@@ -16,7 +16,8 @@ public enum Schema {
     ///
     /// A test compares this list with the folder.
     public static let migrations = [
-        Migration("0001_queue", PackageResources._001_queue_sql)
+        Migration("0001_queue", PackageResources._001_queue_sql),
+        Migration("0002_control", PackageResources._002_control_sql),
     ]
 }
 

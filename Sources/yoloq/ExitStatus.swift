@@ -30,7 +30,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .noInput: "an image, model, job or queue does not exist"
         case .noEngine: "no inference engine, or it does not work"
         case .inputOutput: "the database or a file could not be read or written"
-        case .tryLater: "the queue is busy, or a job has not ended yet"
+        case .tryLater: "the queue is busy or full, or a job has not ended yet"
         case .timedOut: "the time to wait was over"
         case .interrupted: "interrupted"
         }
@@ -63,7 +63,7 @@ struct CommandFailure: Error {
 extension JobsError.Code {
     fileprivate var status: ExitStatus {
         switch self {
-        case .busy: .tryLater
+        case .busy, .full: .tryLater
         case .interrupted: .interrupted
         case .missing: .noInput
         case .invalidRequest: .usage

@@ -72,10 +72,10 @@ struct StatusCommand: ParsableCommand {
             for model in models { Console.print("  \(model.reference.name)  \(model.counts.text)") }
             if let oldestWait { Console.print("  the oldest has waited \(Int(oldestWait)) s") }
             for worker in workers {
-                let served = worker.serves?.joined(separator: ", ") ?? "every model"
+                let served = worker.identity.serves?.joined(separator: ", ") ?? "every model"
                 Console.print(
                     "  worker \(worker.id)  \(worker.isAlive ? "alive" : "dead")  "
-                        + "\(worker.threads) thread\(worker.threads == 1 ? "" : "s")  serves \(served)"
+                        + "\(worker.identity.threads) thread\(worker.identity.threads == 1 ? "" : "s")  serves \(served)"
                 )
             }
         }
@@ -107,8 +107,9 @@ extension ServedModel {
 extension WorkerRecord {
     fileprivate var json: JSONValue {
         [
-            "worker": .string(id), "alive": .bool(isAlive), "host": .string(host), "pid": .int(pid),
-            "threads": .int(threads), "serves": serves.map { .array($0.map(JSONValue.string)) } ?? .null,
+            "worker": .string(id), "alive": .bool(isAlive), "host": .string(identity.host), "pid": .int(identity.pid),
+            "threads": .int(identity.threads),
+            "serves": identity.serves.map { .array($0.map(JSONValue.string)) } ?? .null,
             "started_at": .string(startedAt.text),
         ]
     }

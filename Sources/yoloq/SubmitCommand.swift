@@ -75,7 +75,8 @@ struct SubmitCommand: ParsableCommand {
         var ids: [JobID] = []
         var bar = ProgressBar("submitting")
         do {
-            try queue.submit(requests, now: .now()) { chunk in
+            try queue.submit(requests, now: .now()) { receipts in
+                let chunk = receipts.map(\.job)
                 report(chunk, of: paths[ids.count..<(ids.count + chunk.count)])
                 ids += chunk
                 bar.update(ids.count, of: paths.count)

@@ -180,7 +180,7 @@ final class WorkerLog: Sendable {
             state.last = now
             switch outcome.ending {
             case .succeeded: state.succeeded += 1
-            case .failed: state.failed += 1
+            case .failed, .crashed: state.failed += 1
             case .interrupted: return
             }
             let done = state.succeeded + state.failed

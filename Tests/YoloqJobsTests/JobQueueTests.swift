@@ -186,7 +186,7 @@ struct JobQueueTests {
     @Test func `a long submit is acknowledged chunk by chunk in order`() throws {
         try withQueue { queue in
             var chunks: [[JobID]] = []
-            try queue.submit(requests(1201).lazy.map { $0 }, now: noon) { chunks.append($0) }
+            try queue.submit(requests(1201).lazy.map { $0 }, now: noon) { chunks.append($0.map(\.job)) }
             #expect(chunks.map(\.count) == [500, 500, 201])
             let ids = chunks.flatMap { $0 }
             #expect(ids == ids.sorted())
@@ -214,7 +214,7 @@ struct JobQueueTests {
             let lock = try queue.addWorker(threads: 2, serves: ["net"], now: noon)
             let worker = try #require(try queue.workers(now: noon + .seconds(60)).first { $0.id == lock.worker })
             #expect(worker.isAlive)
-            #expect(worker.threads == 2)
+            #expect(worker.identity.threads == 2)
             #expect(worker.serves(model("net")) && !worker.serves(model("other")))
             #expect(try queue.renewLease(ofWorker: lock.worker, now: noon))
             #expect(try queue.removeWorker(lock, now: noon) == 0)

@@ -114,8 +114,14 @@ final class Fixture: Sendable {
     }
 
     @discardableResult
-    func submit(_ count: Int, model name: String = "net", source: String? = nil) throws -> [JobID] {
-        let request = JobRequest(model: model(name), source: source ?? image)
+    func submit(
+        _ count: Int,
+        model name: String = "net",
+        source: String? = nil,
+        retry: RetryPolicy = RetryPolicy()
+    ) throws -> [JobID] {
+        var request = JobRequest(model: model(name), source: source ?? image)
+        request.retry = retry
         return try queue.submit(Array(repeating: request, count: count), now: .now())
     }
 

@@ -71,14 +71,14 @@ struct WorkerTests {
 
     @Test func `an engine that fails is a retryable failure and not the end of the worker`() throws {
         fixture.gate.isBroken = true
-        let ids = try fixture.submit(3)
+        let ids = try fixture.submit(3, retry: RetryPolicy(maxAttempts: 1))
         #expect(try fixture.worker().run() == .drained)
         let failures = try fixture.queue.records(ids).map(\.failure)
         #expect(failures.allSatisfy { $0?.kind == "engine" && $0?.isRetryable == true })
     }
 
     @Test func `a model that cannot be loaded fails its jobs and no others`() throws {
-        let bad = try fixture.submit(2, model: "broken")
+        let bad = try fixture.submit(2, model: "broken", retry: RetryPolicy(maxAttempts: 1))
         let good = try fixture.submit(2, model: "net")
         #expect(try fixture.worker(threads: 1).run() == .drained)
         #expect(try fixture.queue.records(bad).allSatisfy { $0.failure?.kind == "model_missing" })
