@@ -17,7 +17,8 @@ public struct ImageFailure: Error, Sendable, Hashable, CustomStringConvertible {
     /// The message.
     public var description: String { message }
 
-    init(kind: String, message: String, isRetryable: Bool = false) {
+    /// Describes a failure.
+    package init(kind: String, message: String, isRetryable: Bool = false) {
         self.kind = kind
         self.message = message
         self.isRetryable = isRetryable

@@ -17,7 +17,7 @@ package enum ImageFile {
     /// - Parameter path: A regular file; pipes and devices are refused, since they could hang.
     /// - Returns: Its bytes.
     /// - Throws: `not_found`, `is_directory`, `unreadable`, `too_large`.
-    static func bytes(of path: String) throws(ImageFailure) -> [UInt8] {
+    package static func bytes(of path: String) throws(ImageFailure) -> [UInt8] {
         // O_NONBLOCK: opening a pipe must not wait for its writer.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw failure(of: path, errno) }

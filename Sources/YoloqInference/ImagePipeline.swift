@@ -19,17 +19,40 @@ extension Predictor where E: ~Copyable {
         modelSHA256: String,
         limits: ImageLimits = ImageLimits()
     ) throws(ImageFailure) -> ResultDocument {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = ContinuousClock.now
         let bytes = try ImageFile.bytes(of: path)
-        let loaded = clock.now
+        let input = ImageInput(bytes, source: path, loading: .now - start)
+        return try process(input, parameters: parameters, modelSHA256: modelSHA256, limits: limits)
+    }
+
+    /// Finds what the model knows in an image, and puts together what is stored of the run.
+    ///
+    /// - Parameters:
+    ///   - input: The image's bytes.
+    ///   - parameters: This run's alone.
+    ///   - modelSHA256: Goes into the provenance.
+    ///   - limits: What an image may have at most.
+    ///   - isWanted: Asked before each stage; false ends the run with kind `stopped`.
+    /// - Returns: The document; without detections if nothing was found.
+    /// - Throws: `ImageFailure`; kind `source_changed` if the bytes are not those expected. The predictor stays usable.
+    package mutating func process(
+        _ input: ImageInput,
+        parameters: PredictionParameters,
+        modelSHA256: String,
+        limits: ImageLimits,
+        isWanted: () -> Bool = { true }
+    ) throws(ImageFailure) -> ResultDocument {
+        let sha256 = try input.checkedSHA256()
+        guard isWanted() else { throw .stopped }
+        let start = ContinuousClock.now
         let decoded: DecodedImage
         do throws(ImageError) {
-            decoded = try ImageDecoder.decode(bytes, limits: limits)
+            decoded = try ImageDecoder.decode(input.bytes, limits: limits)
         } catch {
-            throw ImageFailure(error, source: path)
+            throw ImageFailure(error, source: input.source)
         }
-        let decodedAt = clock.now
+        let decodedAt = ContinuousClock.now
+        guard isWanted() else { throw .stopped }
         let found: PredictedImage
         do throws(InferenceError) {
             found = try predict(decoded.image, parameters: parameters)
@@ -37,8 +60,8 @@ extension Predictor where E: ~Copyable {
             throw ImageFailure(error)
         }
         var timing = ResultDocument.Timing()
-        timing.load = (loaded - start).roundedMilliseconds
-        timing.decode = (decodedAt - loaded).roundedMilliseconds
+        timing.load = input.loading.roundedMilliseconds
+        timing.decode = (decodedAt - start).roundedMilliseconds
         timing.preprocess = found.preprocess.roundedMilliseconds
         timing.inference = found.inference.roundedMilliseconds
         timing.postprocess = found.postprocess.roundedMilliseconds
@@ -47,7 +70,7 @@ extension Predictor where E: ~Copyable {
             image: ResultDocument.Image(
                 width: decoded.image.width,
                 height: decoded.image.height,
-                sha256: bytes.withUnsafeBytes(sha256Text)
+                sha256: sha256
             ),
             warnings: decoded.warnings,
             predictions: found.predictions.map { ResultDocument.Detection($0, names: card.classNames) },
@@ -60,5 +83,48 @@ extension Predictor where E: ~Copyable {
             ),
             timing: timing
         )
+    }
+}
+
+/// The bytes of an image on their way into a predictor.
+package struct ImageInput: Sendable {
+    let bytes: [UInt8]
+    let source: String
+    let expectedSHA256: String?
+    let loading: Duration
+
+    /// Takes bytes that were read.
+    ///
+    /// - Parameters:
+    ///   - bytes: An image file's content.
+    ///   - source: Where they are from, for messages.
+    ///   - expectedSHA256: What they must be; nil for whatever they are.
+    ///   - loading: How long it took to get them.
+    package init(_ bytes: [UInt8], source: String, expectedSHA256: String? = nil, loading: Duration = .zero) {
+        self.bytes = bytes
+        self.source = source
+        self.expectedSHA256 = expectedSHA256
+        self.loading = loading
+    }
+
+    /// The digest of the bytes, 64 hexadecimal digits.
+    fileprivate func checkedSHA256() throws(ImageFailure) -> String {
+        let sha256 = bytes.withUnsafeBytes(sha256Text)
+        if let expectedSHA256, sha256 != expectedSHA256 {
+            throw ImageFailure(
+                kind: "source_changed",
+                message:
+                    "\(source) has changed since it was submitted. Put the old file back and retry the job, or submit it "
+                    + "again"
+            )
+        }
+        return sha256
+    }
+}
+
+extension ImageFailure {
+    /// Nobody wants the result any more.
+    fileprivate static var stopped: ImageFailure {
+        ImageFailure(kind: "stopped", message: "the run was stopped before its end")
     }
 }

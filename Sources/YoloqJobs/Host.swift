@@ -9,10 +9,8 @@ struct Host: Sendable, Hashable {
     /// New with every start of the machine, so that locks of before are not taken for locks of now.
     let bootID: String
 
-    /// Asks the system.
-    static func current() -> Host {
-        Host(name: ProcessInfo.processInfo.hostName, bootID: readBootID() ?? "unknown")
-    }
+    /// This machine; asked once, since neither changes while the process runs.
+    static let current = Host(name: ProcessInfo.processInfo.hostName, bootID: readBootID() ?? "unknown")
 
     #if canImport(Darwin)
         private static func readBootID() -> String? {

@@ -38,7 +38,7 @@ extension JobQueue {
     /// - Returns: The lock that proves that the worker lives. Keep it, and give it to `removeWorker` at the end.
     /// - Throws: `busy`, `io`.
     public func addWorker(threads: Int, serves: [String]?, now: Timestamp) throws(JobsError) -> WorkerLock {
-        let host = Host.current()
+        let host = Host.current
         let pid = ProcessInfo.processInfo.processIdentifier
         let random = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         let identity = WorkerIdentity(
@@ -198,7 +198,7 @@ extension JobQueue {
     /// - Returns: The workers.
     /// - Throws: `io`.
     public func workers(now: Timestamp) throws(JobsError) -> [WorkerRecord] {
-        let bootID = Host.current().bootID
+        let bootID = Host.current.bootID
         let rows = try read("read the workers") { database in
             try Row.fetchAll(
                 database.cachedStatement(sql: "SELECT * FROM workers ORDER BY started_at_us, id")

@@ -199,4 +199,29 @@ public final class JobQueue: JobStore {
             try writer.connection.queue.inDatabase { _ = try $0.checkpoint(.passive) }
         }
     }
+
+    /// Copies the whole write-ahead log into the database and cuts the file to nothing, if no reader is in the way.
+    ///
+    /// For idle moments: it waits for nobody, and leaves the log as it is when somebody reads.
+    ///
+    /// - Throws: `busy` if the write lock is not to be had, `io`.
+    func cutLog() throws(JobsError) {
+        let writer = connections.withLock(\.writer)
+        try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
+            do throws(JobsError) {
+                try JobsError.wrapping("cut the log", path: path) {
+                    try writer.connection.queue.inDatabase { database in
+                        try database.execute(sql: "PRAGMA busy_timeout = 0")
+                        defer { try? database.execute(sql: "PRAGMA busy_timeout = 5000") }
+                        _ = try database.checkpoint(.truncate)
+                    }
+                }
+            } catch  where error.code == .busy {
+                // Somebody reads; the next round tries again.
+            } catch {
+                if error.code == .io { connections.withLock { $0.defect = error } }
+                throw error
+            }
+        }
+    }
 }

@@ -22,6 +22,8 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
         case diskFull = "disk_full"
         /// The disk failed. After it this queue accepts no more writes: what the disk still holds is not known.
         case io
+        /// A worker's thread cannot be stopped any more: the worker gives itself up, and its jobs go to others.
+        case stuck
         /// The file is on a network file system, whose locks cannot be trusted.
         case networkFileSystem = "network_file_system"
         /// More jobs wait than the submitter wanted to allow. Nothing of the refused chunk was written.

@@ -34,6 +34,9 @@ public struct WakeCounters: Sendable, Hashable {
     public internal(set) var results: UInt64 = 0
     /// Raised whenever a running job was cancelled.
     public internal(set) var control: UInt64 = 0
+
+    /// The counters of a new queue.
+    public init() {}
 }
 
 /// The open sidecar file.

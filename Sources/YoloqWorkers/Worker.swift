@@ -19,6 +19,10 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
         public var limits = ImageLimits()
         /// How long running jobs may take to finish after the stop signal before they are given back.
         public var grace = Duration.seconds(30)
+        /// How long a thread may stay inside the engine after its job's time limit before the worker gives itself up.
+        public var stuckPatience = Duration.seconds(30)
+        /// How long ended jobs are kept.
+        public var retention = Retention()
 
         /// The defaults.
         public init() {}
@@ -33,16 +37,12 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
         case cutShort(jobsGivenBack: Int)
     }
 
-    /// How often the lease is renewed: three times before it runs out.
-    static var heartbeatInterval: Duration { .seconds(5) }
-    /// How long at most between two looks at the queue; covers a writer that was killed before it could wake us.
-    static var safetyPollInterval: Duration { .seconds(1) }
-
     private let queue: JobQueue
     private let options: Options
     private let stop: StopSignal
     private let report: @Sendable (WorkerEvent) -> Void
     private let makePredictor: PredictorFactory<E>
+    private let runAlone: IsolatedRunner
 
     /// Sets up a worker; nothing runs yet.
     ///
@@ -52,18 +52,21 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
     ///   - stop: Asks it to stop.
     ///   - report: Told what happens, on whichever thread it happens.
     ///   - makePredictor: Called on each thread, once for each model the thread comes to need.
+    ///   - runAlone: Runs jobs over which a process has died.
     public init(
         queue: JobQueue,
         options: Options,
         stop: StopSignal,
         report: @escaping @Sendable (WorkerEvent) -> Void,
-        makePredictor: @escaping PredictorFactory<E>
+        makePredictor: @escaping PredictorFactory<E>,
+        runAlone: @escaping IsolatedRunner
     ) {
         self.queue = queue
         self.options = options
         self.stop = stop
         self.report = report
         self.makePredictor = makePredictor
+        self.runAlone = runAlone
     }
 
     /// Works until asked to stop, or until nothing is left to do.
@@ -82,6 +85,7 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
                 untilEmpty: options.untilEmpty,
                 limits: options.limits,
                 makePredictor: makePredictor,
+                runAlone: runAlone,
                 committer: Committer(queue: queue, report: report, onFailure: { watcher.ring() }),
                 doorbell: Doorbell(),
                 stop: stop,
@@ -96,7 +100,8 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
             watcher.ring()
         }
         do throws(JobsError) {
-            guard try look(after: crew, with: watcher, lock: lock) else {
+            var lookout = Lookout(queue: queue, crew: crew, watcher: watcher, lock: lock, options: options)
+            guard try lookout.run() else {
                 // What is finished is recorded first; what still runs goes back, and its late result will be refused.
                 try crew.shared.committer.flush()
                 return .cutShort(jobsGivenBack: try queue.removeWorker(lock, now: .now()))
@@ -110,54 +115,6 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
             try? crew.shared.committer.flush()
             _ = try? queue.removeWorker(lock, now: .now())
             throw error
-        }
-    }
-
-    /// Watches for work, renews the lease and heeds the stop signal until all threads have ended or time is up.
-    ///
-    /// - Returns: Whether all threads have ended.
-    private func look(after crew: Crew<E>, with watcher: WakeWatcher, lock: WorkerLock) throws(JobsError) -> Bool {
-        var seen = queue.wakeCounters.work
-        var heartbeatAt = ContinuousClock.now + Self.heartbeatInterval
-        var pollAt = ContinuousClock.now
-        var drainUntil: ContinuousClock.Instant?
-        while true {
-            if let failure = crew.failure { throw failure }
-            guard crew.runningCount > 0 else { return true }
-            let now = ContinuousClock.now
-            switch stop.urgency {
-            case .none: break
-            case .drain:
-                drainUntil = drainUntil ?? now + options.grace
-                if let drainUntil, now >= drainUntil { return false }
-            case .atOnce: return false
-            }
-            if now >= heartbeatAt {
-                heartbeatAt = now + Self.heartbeatInterval
-                try beat(lock)
-            }
-            let work = queue.wakeCounters.work
-            if work != seen || now >= pollAt {
-                seen = work
-                pollAt = now + Self.safetyPollInterval
-                crew.shared.doorbell.ring()
-            }
-            watcher.wait(atMost: pollAt - now)
-        }
-    }
-
-    private func beat(_ lock: WorkerLock) throws(JobsError) {
-        do throws(JobsError) {
-            guard lock.isInPlace, try queue.renewLease(ofWorker: lock.worker, now: .now()) else {
-                throw JobsError(
-                    .io,
-                    "this worker's entry or lock file was removed, so others take it for dead. Start it again"
-                )
-            }
-        } catch {
-            // The lease outlasts two missed beats.
-            guard error.code == .busy || error.code == .diskFull else { throw error }
-            report(.trouble(error))
         }
     }
 }

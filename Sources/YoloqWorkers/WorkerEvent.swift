@@ -14,6 +14,10 @@ public enum WorkerEvent: Sendable {
     case recorded(Outcome)
     /// A job had been taken back before its end could be stored, and the result was dropped.
     case lost(Claim)
+    /// A job was cancelled or its time was over, and its thread has stopped with it.
+    case dropped(Claim)
+    /// Another worker was given up, and its jobs went back to the queue.
+    case rescued(worker: String, because: RescueCause, jobCount: Int)
     /// Something passing went wrong; the worker goes on.
     case trouble(JobsError)
 }

@@ -12,6 +12,11 @@ import YoloqVision
 public typealias PredictorFactory<E: Engine & ~Copyable> =
     @Sendable (ModelReference) throws(InferenceError) -> Predictor<E>
 
+/// Runs a job alone in a process of its own, because a process died over it before.
+///
+/// Asks the last argument now and then whether the job is still wanted, and ends the process if it is not.
+public typealias IsolatedRunner = @Sendable (Claim, ModelReference, () -> Bool) -> Outcome.Ending
+
 /// One lane of a worker: claims a job, runs it to its end with a predictor of its own, hands the outcome over.
 ///
 /// Made and used on one thread; everything it shares with others is in `Shared`.
@@ -24,6 +29,8 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         let untilEmpty: Bool
         let limits: ImageLimits
         let makePredictor: PredictorFactory<E>
+        let runAlone: IsolatedRunner
+        let running = RunningJobs()
         let committer: Committer
         let doorbell: Doorbell
         let stop: StopSignal
@@ -98,14 +105,21 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Runs a claimed job to its end and hands the outcome over.
+    /// Runs a claimed job to its end and hands the outcome over, unless nobody wants it any more.
     private mutating func finish(_ claim: Claim) throws(JobsError) {
         lastUsed = claim.model
-        let ending: Outcome.Ending
-        if let lane = rows.first(where: { $0.id == claim.model }).flatMap({ lanes[$0.reference] }) {
-            ending = lane.run(claim, limits: shared.limits)
-        } else {
+        guard let model = rows.first(where: { $0.id == claim.model })?.reference, let lane = lanes[model] else {
             preconditionFailure("a claim is of a model that was asked for")
+        }
+        let running = shared.running
+        running.begin(claim)
+        let ending =
+            claim.crashes == 0
+            ? lane.run(claim, queue: shared.queue, limits: shared.limits, isWanted: { running.isWanted(claim) })
+            : shared.runAlone(claim, model) { running.isWanted(claim) }
+        guard running.end(claim) else {
+            shared.report(.dropped(claim))
+            return
         }
         try shared.committer.submit(Outcome(claim, ending, at: .now()))
     }
@@ -121,7 +135,7 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         if !force, let lookedAround, now - lookedAround < Self.lookAroundInterval { return false }
         lanes = lanes.filter { !$0.value.isExpired }
         let known = rows.count
-        rows = try shared.queue.models().filter { shared.serves.contains($0.reference) }
+        rows = try shared.queue.models().filter { shared.serves.contains($0.reference) && !$0.isPaused }
         let waiting = rows.first { $0.counts[.queued] > 0 && lanes[$0.reference] == nil }
         if let waiting { prepare(waiting.reference) }
         // From here on, so that a load that takes long is not followed by the next one before any job.
@@ -185,24 +199,58 @@ private final class Lane<E: Engine & ~Copyable> {
     }
 
     /// Runs one job; whatever happens becomes an ending.
-    func run(_ claim: Claim, limits: ImageLimits) -> Outcome.Ending {
+    func run(_ claim: Claim, queue: JobQueue, limits: ImageLimits, isWanted: () -> Bool) -> Outcome.Ending {
         lastUsed = .now
         if let failure { return .failed(failure) }
         do throws(ImageFailure) {
-            let parameters = try PredictionParameters(json: claim.parameters)
-            guard
-                let document = try predictor?.process(
-                    imageAt: claim.source,
-                    parameters: parameters,
-                    modelSHA256: modelSHA256,
-                    limits: limits
-                )
-            else {
-                preconditionFailure("a lane has a predictor or a failure")
-            }
+            let document = try predictor?.process(
+                claim.input(from: queue),
+                parameters: PredictionParameters(jobText: claim.parameters),
+                modelSHA256: modelSHA256,
+                limits: limits,
+                isWanted: isWanted
+            )
+            guard let document else { preconditionFailure("a lane has a predictor or a failure") }
             return .succeeded(result: document.encoded(queued: claim.startedAt - claim.queuedAt))
         } catch {
             return .failed(JobFailure(error))
+        }
+    }
+}
+
+extension Claim {
+    /// Gets the bytes to run on, from the file or from the queue.
+    func input(from queue: JobQueue) throws(ImageFailure) -> ImageInput {
+        let start = ContinuousClock.now
+        let bytes = isInline ? try inlineBytes(in: queue) : try ImageFile.bytes(of: source)
+        return ImageInput(bytes, source: source, expectedSHA256: sha256?.description, loading: .now - start)
+    }
+
+    private func inlineBytes(in queue: JobQueue) throws(ImageFailure) -> [UInt8] {
+        do throws(JobsError) {
+            if let bytes = try queue.content(of: job) { return bytes }
+        } catch {
+            throw ImageFailure(kind: "unreadable", message: error.message, isRetryable: true)
+        }
+        throw ImageFailure(
+            kind: "not_found",
+            message: "the queue does not hold the bytes of job \(job). Submit it again"
+        )
+    }
+}
+
+extension PredictionParameters {
+    /// Reads the parameters of a job.
+    init(jobText text: String) throws(ImageFailure) {
+        do {
+            self = try JSONDecoder().decode(PredictionParameters.self, from: Data(text.utf8))
+        } catch {
+            throw ImageFailure(
+                InferenceError(
+                    code: .badParameters,
+                    message: "the job's parameters cannot be read: \(text). Submit it again."
+                )
+            )
         }
     }
 }
@@ -211,21 +259,5 @@ extension JobFailure {
     /// Words of the vision column as the queue keeps them.
     package init(_ failure: ImageFailure) {
         self.init(kind: failure.kind, message: failure.message, isRetryable: failure.isRetryable)
-    }
-}
-
-extension PredictionParameters {
-    /// Reads the parameters of a job.
-    fileprivate init(json: String) throws(ImageFailure) {
-        do {
-            self = try JSONDecoder().decode(PredictionParameters.self, from: Data(json.utf8))
-        } catch {
-            throw ImageFailure(
-                InferenceError(
-                    code: .badParameters,
-                    message: "the job's parameters cannot be read: \(json). Submit it again."
-                )
-            )
-        }
     }
 }

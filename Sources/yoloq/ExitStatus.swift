@@ -66,6 +66,7 @@ extension JobsError.Code {
         case .busy, .full: .tryLater
         case .interrupted: .interrupted
         case .missing: .noInput
+        case .stuck: .noEngine
         case .invalidRequest: .usage
         case .invalidFile, .newerSchema, .networkFileSystem, .diskFull, .io: .inputOutput
         }

@@ -72,6 +72,9 @@ struct WeightsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A folder to look for models in, before the usual ones.", valueName: "folder"))
     var weights: String?
 
+    /// The options as arguments of a child process.
+    var arguments: [String] { weights.map { ["--weights", $0] } ?? [] }
+
     /// The folders to look in.
     var directory: ModelDirectory { .standard(weights: weights) }
 }
@@ -155,6 +158,12 @@ struct EngineOptions: ParsableArguments {
 
     @Option(help: "Refuse images of more pixels than this, before anything is allocated for them.")
     var maxPixels = ImageLimits().maxPixelCount
+
+    /// The options as arguments of a child process.
+    var arguments: [String] {
+        ["--precision", precision.rawValue, "--max-pixels", "\(maxPixels)"]
+            + (openvino.map { ["--openvino", $0] } ?? [])
+    }
 
     /// What an image may have at most.
     var limits: ImageLimits { ImageLimits(maxPixelCount: maxPixels) }

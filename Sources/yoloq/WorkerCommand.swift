@@ -59,7 +59,8 @@ struct WorkerCommand: ParsableCommand {
                 options: options,
                 stop: stop,
                 report: log.note,
-                makePredictor: { model throws(InferenceError) in try setup.makePredictor(for: model) }
+                makePredictor: { model throws(InferenceError) in try setup.makePredictor(for: model) },
+                runAlone: isolation(queue).run
             )
             let ending: Worker<OpenVINOEngine>.Ending
             do throws(JobsError) {
@@ -73,6 +74,21 @@ struct WorkerCommand: ParsableCommand {
             Console.note("\(count) running job\(count == 1 ? "" : "s") given back to the queue")
             leave(with: stop.urgency == .atOnce ? .interrupted : .ok)
         }
+    }
+
+    /// Runs single jobs in processes of their own, with the same engine options.
+    private func isolation(_ queue: JobQueue) -> IsolatedProcess {
+        #if os(Linux)
+            // This very program, even if the file has been replaced by a newer one.
+            let executable = "/proc/self/exe"
+        #else
+            let executable = Bundle.main.executablePath ?? CommandLine.arguments[0]
+        #endif
+        return IsolatedProcess(
+            executable: executable,
+            arguments: ["run-alone"] + weights.arguments + engine.arguments,
+            queue: queue
+        )
     }
 
     /// Ends the process while threads are still inside the engine: nothing is torn down under them.
@@ -168,6 +184,11 @@ final class WorkerLog: Sendable {
             count(outcome)
         case .lost(let claim):
             say("job \(claim.job) had been taken back; its result was dropped")
+        case .dropped(let claim):
+            say("job \(claim.job) was stopped: it was cancelled, or its time was over")
+        case .rescued(let worker, let cause, let count):
+            let why = cause == .death ? "has died" : "has not been heard of"
+            say("worker \(worker) \(why); \(count) job\(count == 1 ? "" : "s") of it queued again")
         case .trouble(let error):
             say("going on after: \(error.message)")
         }

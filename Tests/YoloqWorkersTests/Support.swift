@@ -94,6 +94,12 @@ final class Fixture: Sendable {
     let stop = StopSignal()
     /// Results that came too late and were dropped.
     let lost = Locked(0)
+    /// Jobs that were stopped in the middle.
+    let dropped = Locked<[JobID]>([])
+    /// Workers that were given up.
+    let rescued = Locked<[String]>([])
+    /// What a process of its own makes of a job; the jobs that were run so.
+    let alone = Locked<(ending: Outcome.Ending, jobs: [JobID])>((.succeeded(result: "{}"), []))
 
     init() throws {
         folder = NSTemporaryDirectory() + "yoloq-workers-\(UUID().uuidString)"
@@ -118,10 +124,12 @@ final class Fixture: Sendable {
         _ count: Int,
         model name: String = "net",
         source: String? = nil,
-        retry: RetryPolicy = RetryPolicy()
+        retry: RetryPolicy = RetryPolicy(),
+        timeLimit: Duration? = nil
     ) throws -> [JobID] {
         var request = JobRequest(model: model(name), source: source ?? image)
         request.retry = retry
+        request.timeLimit = timeLimit
         return try queue.submit(Array(repeating: request, count: count), now: .now())
     }
 
@@ -130,31 +138,59 @@ final class Fixture: Sendable {
         threads: Int = 2,
         untilEmpty: Bool = true,
         serves: ModelFilter = .all,
-        grace: Duration = .seconds(30)
+        grace: Duration = .seconds(30),
+        stuckPatience: Duration = .seconds(30)
     ) -> Worker<FakeEngine> {
         var options = Worker<FakeEngine>.Options()
         options.threads = threads
         options.untilEmpty = untilEmpty
         options.serves = serves
         options.grace = grace
+        options.stuckPatience = stuckPatience
         return Worker(
             queue: queue,
             options: options,
             stop: stop,
-            report: { [lost] event in
-                if case .lost = event { lost.withLock { $0 += 1 } }
+            report: { [lost, dropped, rescued] event in
+                switch event {
+                case .lost: lost.withLock { $0 += 1 }
+                case .dropped(let claim): dropped.withLock { $0.append(claim.job) }
+                case .rescued(let worker, _, _): rescued.withLock { $0.append(worker) }
+                default: break
+                }
+            },
+            makePredictor: { [gate] (model) throws(InferenceError) in
+                gate.noteMaking()
+                guard !model.name.hasPrefix("broken") else {
+                    throw InferenceError(code: .modelMissing, message: "there is no \(model.path).")
+                }
+                return Predictor(
+                    engine: FakeEngine(gate: gate),
+                    card: ModelCard(classNames: ["cat", "dog"], imageSize: ImageSize(height: 64, width: 64))
+                )
+            },
+            runAlone: { [alone] claim, _, _ in
+                alone.withLock { alone in
+                    alone.jobs.append(claim.job)
+                    return alone.ending
+                }
             }
-        ) {
-            [gate] (model) throws(InferenceError) in
-            gate.noteMaking()
-            guard !model.name.hasPrefix("broken") else {
-                throw InferenceError(code: .modelMissing, message: "there is no \(model.path).")
-            }
-            return Predictor(
-                engine: FakeEngine(gate: gate),
-                card: ModelCard(classNames: ["cat", "dog"], imageSize: ImageSize(height: 64, width: 64))
-            )
+        )
+    }
+
+    /// Runs a worker on another thread while the body looks on; then lets it drain.
+    func whileWorking<R>(_ worker: Worker<FakeEngine>, _ body: () throws -> R) throws -> R {
+        let ended = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            _ = try? worker.run()
+            ended.signal()
         }
+        defer {
+            gate.open()
+            stop.request()
+            ended.wait()
+        }
+        return try body()
     }
 
     /// Waits until the queue says so.
