@@ -107,20 +107,37 @@ extension JobQueue {
     /// - Returns: The jobs that exist, in the order of `ids`.
     /// - Throws: `io`.
     public func records(_ ids: [JobID]) throws(JobsError) -> [JobRecord] {
+        try records(ids, statement: JobQueue.recordStatement(result: "results.document", join: JobQueue.resultJoin))
+    }
+
+    /// Reads jobs without their results, which can be large.
+    ///
+    /// - Parameter ids: At most a few hundred: all are held in memory.
+    /// - Returns: The jobs that exist, in the order of `ids`; their `result` is nil.
+    /// - Throws: `io`.
+    public func summaries(_ ids: [JobID]) throws(JobsError) -> [JobRecord] {
+        try records(ids, statement: JobQueue.recordStatement(result: "NULL AS document", join: ""))
+    }
+
+    private func records(_ ids: [JobID], statement sql: String) throws(JobsError) -> [JobRecord] {
         try read("read jobs") { database in
-            let statement = try database.cachedStatement(
-                sql: """
-                    SELECT jobs.*, models.name, models.path, models.sha256, batches.name AS batch_name,
-                        parameters.json AS parameters_json, results.document
-                    FROM jobs JOIN models ON models.id = jobs.model_id
-                    JOIN parameters ON parameters.id = jobs.parameters_id
-                    LEFT JOIN batches ON batches.id = jobs.batch_id
-                    LEFT JOIN results ON results.job_id = jobs.id
-                    WHERE jobs.id = ?
-                    """
-            )
+            let statement = try database.cachedStatement(sql: sql)
             return try ids.compactMap { try Row.fetchOne(statement, arguments: [$0.rawValue]).map(JobRecord.init) }
         }
+    }
+
+    private static let resultJoin = "LEFT JOIN results ON results.job_id = jobs.id"
+
+    private static func recordStatement(result: String, join: String) -> String {
+        """
+        SELECT jobs.*, models.name, models.path, models.sha256, batches.name AS batch_name,
+            parameters.json AS parameters_json, \(result)
+        FROM jobs JOIN models ON models.id = jobs.model_id
+        JOIN parameters ON parameters.id = jobs.parameters_id
+        LEFT JOIN batches ON batches.id = jobs.batch_id
+        \(join)
+        WHERE jobs.id = ?
+        """
     }
 
     /// The tries of a job, oldest first.
@@ -211,6 +228,7 @@ extension JobRecord {
             createdAt: Timestamp(microseconds: row["created_at_us"]),
             runAt: moment("run_at_us").flatMap { $0.microseconds == JobQueue.never ? nil : $0 },
             expiresAt: moment("expires_at_us"),
+            timeLimit: (row["time_limit_us"] as Int64?).map { .microseconds($0) },
             startedAt: moment("started_at_us"),
             finishedAt: moment("finished_at_us"),
             attempts: row["attempts"],

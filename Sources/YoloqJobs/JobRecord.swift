@@ -30,6 +30,8 @@ public struct JobRecord: Sendable, Hashable {
     public let runAt: Timestamp?
     /// Not to be started from then on.
     public let expiresAt: Timestamp?
+    /// How long one attempt may take; nil for as long as it takes.
+    public let timeLimit: Duration?
     /// When its last attempt was claimed; nil if it never was.
     public let startedAt: Timestamp?
     /// When it ended; nil until then.

@@ -39,14 +39,7 @@ struct ProgressBar {
         let width = 24
         let filled = min(width, done * width / total)
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-        let left = done == 0 || done >= total ? "" : "  \(duration(Double(total - done) / rate)) left"
+        let left = done == 0 || done >= total ? "" : "  \(Duration.seconds(Double(total - done) / rate).text) left"
         return "\(label) \(bar) \(done)/\(total)\(rateText)\(left)"
-    }
-
-    private static func duration(_ seconds: Double) -> String {
-        let whole = Int(seconds.rounded(.up))
-        if whole < 60 { return "\(whole) s" }
-        if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-        return "\(whole / 3600) h \(whole % 3600 / 60) min"
     }
 }

@@ -142,17 +142,3 @@ struct ResultRecord {
             }
     }
 }
-
-extension Timestamp {
-    /// RFC 3339 in UTC with milliseconds.
-    var text: String {
-        Date(timeIntervalSince1970: Double(microseconds) / 1e6)
-            .formatted(
-                .iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted)
-            )
-    }
-}
-
-extension Timestamp? {
-    fileprivate var json: JSONValue { map { .string($0.text) } ?? .null }
-}

@@ -21,7 +21,7 @@ struct Yoloq: ParsableCommand {
         version: yoloqVersion,
         subcommands: [
             SubmitCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self, WaitCommand.self,
-            PredictCommand.self, ModelsCommand.self, DoctorCommand.self, RunAloneCommand.self,
+            ListCommand.self, PredictCommand.self, ModelsCommand.self, DoctorCommand.self, RunAloneCommand.self,
         ]
     )
 

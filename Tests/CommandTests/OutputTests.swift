@@ -36,20 +36,7 @@ struct OutputTests {
         @Test(.enabled(if: Checkout.hasEngine, "needs OpenVINO: run ops/install-openvino"))
         func `on a terminal submit says what to type next and a worker shows a bar`() throws {
             let site = try Site()
-            /// Runs a command on a terminal of its own, as `script` (util-linux) makes one.
-            func onTerminal(_ command: String) throws -> String {
-                let process = Process()
-                process.executableURL = URL(filePath: "/usr/bin/script")
-                process.arguments = ["-qec", "\(Checkout.executable.path) \(command)", "/dev/null"]
-                process.environment = site.environment
-                process.standardInput = FileHandle.nullDevice
-                let pipe = Pipe()
-                process.standardOutput = pipe
-                try process.run()
-                let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-                process.waitUntilExit()
-                return String(decoding: output, as: UTF8.self)
-            }
+            func onTerminal(_ command: String) throws -> String { try YoloqProcess.onTerminal(command, at: site) }
             let submitted = try onTerminal("submit \(Checkout.samples) --model \(Checkout.demo)")
             #expect(submitted.contains("6 jobs, 1 to 6, queued for shapes"))
             #expect(submitted.contains("yoloq worker --until-empty") && submitted.contains("yoloq result --last"))

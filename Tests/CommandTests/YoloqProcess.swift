@@ -59,6 +59,29 @@ final class YoloqProcess: Sendable {
         try YoloqProcess(arguments, at: site, environment: environment).finish()
     }
 
+    #if os(Linux)
+        /// Runs a command line on a terminal of its own, as `script` (util-linux) makes one.
+        ///
+        /// - Parameters:
+        ///   - command: Behind `yoloq`, for a shell.
+        ///   - site: As for `init`.
+        /// - Returns: What the terminal shows, standard error included.
+        /// - Throws: Why it could not be started.
+        static func onTerminal(_ command: String, at site: Site) throws -> String {
+            let process = Process()
+            process.executableURL = URL(filePath: "/usr/bin/script")
+            process.arguments = ["-qec", "\(Checkout.executable.path) \(command)", "/dev/null"]
+            process.environment = site.environment
+            process.standardInput = FileHandle.nullDevice
+            let pipe = Pipe()
+            process.standardOutput = pipe
+            try process.run()
+            let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            return String(decoding: output, as: UTF8.self)
+        }
+    #endif
+
     /// The process.
     var pid: Int32 { process.processIdentifier }
 
