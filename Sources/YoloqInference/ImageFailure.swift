@@ -29,12 +29,12 @@ public struct ImageFailure: Error, Sendable, Hashable, CustomStringConvertible {
         self.init(kind: error.code.rawValue, message: "\(source): \(error.message)")
     }
 
-    /// The engine's trouble may pass; a model or parameter that does not fit does not.
+    /// The engine's trouble may pass, and a missing model may come back; a model or parameter that does not fit stays so.
     public init(_ error: InferenceError) {
         self.init(
             kind: error.code.rawValue,
             message: error.message,
-            isRetryable: [.engine, .engineMissing, .modelMissing, .modelChanged].contains(error.code)
+            isRetryable: [.engine, .engineMissing, .modelMissing].contains(error.code)
         )
     }
 }

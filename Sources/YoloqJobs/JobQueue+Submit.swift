@@ -9,6 +9,9 @@ extension JobQueue {
     /// Between two chunks other writers get their turn.
     public static let submitChunkCount = 500
 
+    /// A chunk ends sooner when its inline contents have so many bytes.
+    static let submitChunkByteCount = 16 << 20
+
     /// Puts jobs into the queue.
     ///
     /// The jobs are written in chunks of 500, each in one transaction. When `acknowledge` is called, its jobs survive what
@@ -32,7 +35,13 @@ extension JobQueue {
         var iterator = requests.makeIterator()
         while true {
             var chunk: [JobRequest] = []
-            while chunk.count < JobQueue.submitChunkCount, let request = iterator.next() { chunk.append(request) }
+            var byteCount = 0
+            while chunk.count < JobQueue.submitChunkCount, byteCount < JobQueue.submitChunkByteCount,
+                let request = iterator.next()
+            {
+                chunk.append(request)
+                byteCount += request.content?.bytes.count ?? 0
+            }
             guard !chunk.isEmpty else { return }
             let room = maxQueued.map { Room(count: max(announced, chunk.count), limit: $0) }
             try acknowledge(submitChunk(chunk, now: now, room: room))

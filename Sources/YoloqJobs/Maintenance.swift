@@ -36,7 +36,7 @@ package struct Maintenance {
     /// Fewer free pages are left for new jobs.
     private static let freePageLimit = 1000
     /// How many pages one step moves.
-    private static let pageStepCount = 500
+    fileprivate static let pageStepCount = 500
 
     private enum Step {
         case prune([JobState])
@@ -69,8 +69,7 @@ package struct Maintenance {
                 next = .reclaim
                 break
             }
-            let moment = Timestamp(microseconds: now.microseconds - time.wholeMicroseconds)
-            if try queue.prune(state, before: moment) == 0 { next = .prune(Array(states.dropFirst())) }
+            if try queue.prune(state, before: now - time) == 0 { next = .prune(Array(states.dropFirst())) }
         case .reclaim:
             guard try queue.freePageCount() > Maintenance.freePageLimit else {
                 next = .cutLog
@@ -86,6 +85,16 @@ package struct Maintenance {
 }
 
 extension JobQueue {
+    /// Gives all free pages back to the file system and cuts the write-ahead log, step by step.
+    ///
+    /// - Throws: `busy`, `diskFull`, `io`.
+    public func shrink() throws(JobsError) {
+        while try freePageCount() > 0 {
+            if try reclaim(pageCount: Maintenance.pageStepCount) == 0 { break }
+        }
+        try cutLog()
+    }
+
     /// Pages in the file that hold nothing.
     func freePageCount() throws(JobsError) -> Int {
         try read("count free pages") { try Int.fetchOne($0, sql: "PRAGMA freelist_count") ?? 0 }

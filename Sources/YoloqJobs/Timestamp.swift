@@ -35,6 +35,11 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         Timestamp(microseconds: moment.microseconds + duration.wholeMicroseconds)
     }
 
+    /// Moves a moment back by a duration; parts of a microsecond are dropped.
+    public static func - (moment: Timestamp, duration: Duration) -> Timestamp {
+        Timestamp(microseconds: moment.microseconds - duration.wholeMicroseconds)
+    }
+
     /// The time from the right moment to the left one; negative if the left one is earlier.
     public static func - (left: Timestamp, right: Timestamp) -> Duration {
         .microseconds(left.microseconds - right.microseconds)

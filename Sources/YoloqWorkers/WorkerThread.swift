@@ -189,13 +189,12 @@ private final class Lane<E: Engine & ~Copyable> {
         self.failure = failure
     }
 
-    /// How long a reason holds that may pass: the file may be put back, memory may be freed.
+    /// How long a reason holds: the file may be put back, memory may be freed.
     private static var patience: Duration { .seconds(5) }
 
     /// Whether it is worth trying to load the model anew.
     var isExpired: Bool {
-        guard let failure, failure.isRetryable else { return false }
-        return .now - made >= Self.patience
+        failure != nil && .now - made >= Self.patience
     }
 
     /// Runs one job; whatever happens becomes an ending.

@@ -38,7 +38,7 @@ final class EngineSetup: Sendable {
             throw InferenceError(
                 code: .modelChanged,
                 message: "\(model.path) has changed since the job was submitted (SHA-256 \(file.sha256.prefix(12))…, "
-                    + "submitted for \(model.sha256.prefix(12))…). Put the old file back, or submit again."
+                    + "submitted for \(model.sha256.prefix(12))…). Put the old file back and retry, or run on the new one: yoloq retry --kind model_changed --use-current."
             )
         }
         return try makePredictor(for: file)

@@ -36,6 +36,16 @@ struct JobSelection: ParsableArguments {
         return jobs.compactMap { JobID($0) }
     }
 
+    /// Refuses ids that name no job.
+    ///
+    /// - Throws: `CommandFailure` with status 66.
+    func checkExistence(of ids: [JobID], in queue: JobQueue) throws {
+        guard !jobs.isEmpty else { return }
+        let states = try queue.states(ids)
+        guard let missing = ids.first(where: { states[$0] == nil }) else { return }
+        throw CommandFailure(.noInput, "there is no job \(missing) in \(queue.path)")
+    }
+
     private func ids(ofBatch batch: String, in queue: JobQueue) throws -> [JobID] {
         var ids: [JobID] = []
         while true {

@@ -3,6 +3,7 @@
 import Foundation
 import YoloqImages
 import YoloqInference
+import YoloqJobs
 
 /// Draws results onto copies of their images.
 struct Plot {
@@ -22,14 +23,15 @@ struct Plot {
         guard let document = record.document else { return }
         let source = URL(filePath: record.source)
         // A picture called as the image beside it would replace it.
-        guard !isSameFolder(source.deletingLastPathComponent().path, folder) else {
+        guard record.inlineContent != nil || !isSameFolder(source.deletingLastPathComponent().path, folder) else {
             throw CommandFailure(
                 .usage,
                 "pictures do not go into the folder of their images (\(record.source)). Give --plot another folder"
             )
         }
-        let picture = try drawn(document, onto: record.source)
-        let name = unusedName(for: [record.job, source.deletingPathExtension().lastPathComponent])
+        let picture = try drawn(document, onto: record)
+        let stem = record.source == "-" ? "stdin" : source.deletingPathExtension().lastPathComponent
+        let name = unusedName(for: [record.job, stem])
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try Data(picture).write(to: URL(filePath: folder).appending(path: name))
@@ -39,9 +41,9 @@ struct Plot {
         names.insert(name)
     }
 
-    private func drawn(_ document: ResultDocument, onto path: String) throws(CommandFailure) -> [UInt8] {
+    private func drawn(_ document: ResultDocument, onto record: ResultRecord) throws(CommandFailure) -> [UInt8] {
         do {
-            var decoded = try ImageFile.decode(path, expecting: document.image.sha256)
+            var decoded = try decode(record, expecting: document.image.sha256)
             let lineWidth = decoded.image.boxLineWidth
             // The surest on top.
             for detection in document.predictions.reversed() {
@@ -62,8 +64,15 @@ struct Plot {
         } catch let failure as ImageFailure {
             throw CommandFailure(.noInput, "cannot draw: \(failure.message)")
         } catch {
-            throw CommandFailure(.noInput, "cannot draw on \(path): \(error)")
+            throw CommandFailure(.noInput, "cannot draw on \(record.source): \(error)")
         }
+    }
+
+    private func decode(_ record: ResultRecord, expecting sha256: String) throws -> DecodedImage {
+        guard let inline = record.inlineContent, let bytes = try inline.queue.content(of: inline.job) else {
+            return try ImageFile.decode(record.source, expecting: sha256)
+        }
+        return try ImageDecoder.decode(bytes)
     }
 
     private func unusedName(for parts: [String?]) -> String {

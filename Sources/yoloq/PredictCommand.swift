@@ -22,14 +22,14 @@ struct PredictCommand: ParsableCommand {
     @OptionGroup(title: "Output") var resultOptions: ResultOptions
 
     func run() throws {
-        let inputs = Inputs(images)
+        var inputs = Inputs(images)
         try inputs.check(skipMissing: false, advice: "Correct it")
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
         var predictor = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
         var printer = resultOptions.printer
         var failedCount = 0
-        for path in inputs.paths {
+        for path in inputs {
             let start = Timestamp.now()
             let outcome: Result<ResultDocument, ImageFailure>
             do throws(ImageFailure) {

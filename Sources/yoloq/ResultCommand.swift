@@ -17,13 +17,16 @@ struct ResultCommand: ParsableCommand {
     @OptionGroup var queueOptions: QueueOptions
     @OptionGroup var resultOptions: ResultOptions
 
+    @Flag(help: "Print every try of each job: worker, times, how it ended.")
+    var attempts = false
+
     func validate() throws {
         guard !selection.isEmpty else { throw ValidationError("which jobs? Give ids, --batch NAME or --last") }
     }
 
     func run() throws {
         try queueOptions.withQueue(create: false) { queue in
-            var stream = ResultStream(queue: queue, printer: resultOptions.printer)
+            var stream = ResultStream(queue: queue, printer: resultOptions.printer, withHistory: attempts)
             let outcome = try stream.print(selection.ids(in: queue))
             if outcome.unfinishedCount > 0 { throw CommandFailure(.tryLater) }
             if outcome.failedCount > 0 { throw CommandFailure(.jobFailed) }

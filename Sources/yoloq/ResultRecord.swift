@@ -21,12 +21,33 @@ struct ResultRecord {
     var finishedAt: Timestamp?
     var worker: String?
     var attempts: Int
+    /// Every try, if they were asked for.
+    var history: [Attempt]?
+    var key: String?
+    var reusedFrom: JobID?
+    var inlineContent: InlineSource?
     var failure: JobFailure?
     var parameters: String
     var document: ResultDocument?
 
+    /// Where the bytes of an image are that is kept in a queue.
+    struct InlineSource {
+        let job: JobID
+        let queue: JobQueue
+    }
+
     /// The record of a stored job.
-    init(_ job: JobRecord) throws {
+    ///
+    /// - Parameters:
+    ///   - job: The job.
+    ///   - queue: Where it is.
+    ///   - withHistory: Whether to read all its tries.
+    /// - Throws: `JobsError`, or `CommandFailure` if the stored result cannot be read.
+    init(_ job: JobRecord, in queue: JobQueue, withHistory: Bool = false) throws {
+        history = withHistory ? try queue.attempts(of: job.id) : nil
+        key = job.key
+        reusedFrom = job.state == .succeeded ? job.leader : nil
+        inlineContent = job.isInline ? InlineSource(job: job.id, queue: queue) : nil
         self.job = job.id.description
         batch = job.batch
         state = job.state.name
@@ -106,6 +127,9 @@ struct ResultRecord {
             "parameters": .raw(parameters),
             "provenance": parts["provenance"] ?? .null,
             "timing_ms": parts["timing_ms"] ?? .null,
+            "key": key.map(JSONValue.string) ?? .null,
+            "reused_from": reusedFrom.map { .string($0.description) } ?? .null,
+            "history": history.map { .array($0.map(\.json)) } ?? .null,
         ]
     }
 
@@ -114,8 +138,10 @@ struct ResultRecord {
         document.map { .array($0.predictions.map(\.json)) } ?? .null
     }
 
-    /// For people: a heading and a line for each prediction.
-    var lines: [String] {
+    /// For people: a heading, a line for each prediction, and one for each try if they were asked for.
+    var lines: [String] { resultLines + (history ?? []).map { "  \($0.line)" } }
+
+    private var resultLines: [String] {
         let heading = [job.map { "job \($0)" }, URL(filePath: source).lastPathComponent].compactMap { $0 }
             .joined(separator: "  ")
         if let failure { return ["\(heading)  failed: \(failure.kind): \(failure.message)"] }
@@ -140,5 +166,25 @@ struct ResultRecord {
                         box.y2
                     )
             }
+    }
+}
+
+extension Attempt {
+    fileprivate var json: JSONValue {
+        [
+            "number": .int(number),
+            "worker": .string(worker),
+            "started_at": .string(startedAt.text),
+            "ended_at": endedAt.json,
+            "outcome": .string(outcome.rawValue),
+            "error": failure.map { ["kind": .string($0.kind), "message": .string($0.message)] } ?? .null,
+        ]
+    }
+
+    /// For people.
+    fileprivate var line: String {
+        let time = endedAt.map { String(format: " after %.2f s", ($0 - startedAt) / .seconds(1)) } ?? ""
+        let reason = failure.map { ": \($0.kind): \($0.message)" } ?? ""
+        return "attempt \(number)  \(startedAt.text)  \(worker)  \(outcome.rawValue)\(time)\(reason)"
     }
 }

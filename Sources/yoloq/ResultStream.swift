@@ -8,6 +8,8 @@ struct ResultStream {
 
     let queue: JobQueue
     var printer: ResultPrinter
+    /// Whether each job's tries are printed too.
+    var withHistory = false
 
     /// What came of the jobs.
     struct Outcome {
@@ -69,7 +71,7 @@ struct ResultStream {
             for record in records {
                 if record.state == .failed || record.state == .cancelled { outcome.failedCount += 1 }
                 if !record.state.isFinal { outcome.unfinishedCount += 1 }
-                try printer.print(ResultRecord(record))
+                try printer.print(ResultRecord(record, in: queue, withHistory: withHistory))
             }
         }
     }

@@ -13,22 +13,40 @@ struct SubmitCommand: ParsableCommand {
         abstract: "Put images into the queue.",
         discussion: """
             When the command has ended well, the jobs are stored safely and some worker will run them. On a terminal it \
-            prints what to type next; into a pipe, the jobs' ids.
+            prints what to type next; into a pipe, the jobs' ids. An image that changes before it is run is reported, not \
+            silently run.
             """
     )
 
-    @Argument(help: ArgumentHelp("Image files, folders with images, or quoted patterns.", valueName: "image"))
-    var images: [String]
+    @Argument(
+        help: ArgumentHelp(
+            "Image files, folders with images, or quoted patterns; - for an image's bytes on standard input.",
+            valueName: "image"
+        )
+    )
+    var images: [String] = []
 
     @OptionGroup var queueOptions: QueueOptions
     @OptionGroup var modelOptions: ModelOptions
     @OptionGroup(title: "Prediction") var prediction: PredictionOptions
+    @OptionGroup(title: "Jobs") var jobOptions: JobOptions
 
-    @Option(help: ArgumentHelp("The group the jobs belong to; made if it does not exist.", valueName: "name"))
-    var batch: String?
+    @Option(
+        help: ArgumentHelp("Also the files named in this list, one a line; - for standard input.", valueName: "list")
+    )
+    var fromFile: String?
 
-    @Option(help: ArgumentHelp("JSON of your own that travels with the jobs to their results.", valueName: "json"))
-    var meta: String?
+    @Flag(help: "The names in the list end with NUL bytes, as find -print0 writes them.")
+    var null = false
+
+    @Flag(help: "Take also the images in the folders below.")
+    var recursive = false
+
+    @Flag(help: "Keep the images' bytes in the queue, each content once, so that the files are needed no more.")
+    var inline = false
+
+    @Option(help: ArgumentHelp("Refuse, with status 75, if more jobs than this would wait.", valueName: "count"))
+    var maxQueued: Int?
 
     @Flag(help: "Pass over arguments that name no image, with a note, instead of refusing them all.")
     var skipMissing = false
@@ -40,86 +58,58 @@ struct SubmitCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if let batch, batch.allSatisfy(\.isNumber) {
-            throw ValidationError(
-                "a batch needs a name, not the number \"\(batch)\" (did you mean worker --batch-size?)"
-            )
+        guard !images.isEmpty || fromFile != nil else {
+            throw ValidationError("which images? Give files or --from-file")
         }
+        guard !images.contains("-") || (images.count == 1 && fromFile == nil) else {
+            throw ValidationError("- stands alone: an image's bytes on standard input")
+        }
+        guard !null || fromFile != nil else { throw ValidationError("--null is about --from-file") }
     }
 
     func run() throws {
-        let inputs = Inputs(images)
-        try inputs.check(skipMissing: skipMissing, advice: "Nothing was submitted; correct it, or add --skip-missing")
+        let inputs = try images == ["-"] ? nil : checkedInputs()
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
-        let request = JobRequest(
-            model: ModelReference(name: model.name, path: model.path, sha256: model.sha256),
-            source: "",
+        let now = Timestamp.now()
+        let template = jobOptions.request(
+            ModelReference(name: model.name, path: model.path, sha256: model.sha256),
             parameters: parameters.json.description,
-            meta: meta,
-            batch: batch
+            now: now
         )
         try queueOptions.withQueue(create: true) { queue in
-            let ids = try submit(inputs.paths, like: request, to: queue)
+            var submission = Submission(command: self, queue: queue, model: model.name, now: now)
+            if let inputs {
+                try submission.submit(RequestStream(paths: inputs, template: template, isInline: inline))
+            } else {
+                try submission.submit([requestFromStandardInput(like: template)])
+            }
             guard wait else { return }
-            try waitAndPrint(ids, in: queue)
+            try waitAndPrint(submission.ids, in: queue)
         }
     }
 
-    private func submit(_ paths: [String], like request: JobRequest, to queue: JobQueue) throws -> [JobID] {
-        let requests = paths.lazy.map { path in
-            var request = request
-            request.source = path
-            return request
+    /// The images that were named; all exist, unless the missing ones are to be passed over.
+    private func checkedInputs() throws -> Inputs {
+        let list = try fromFile.map { try PathList(path: $0, isNullSeparated: null) }
+        var inputs = Inputs(images, list: list, isRecursive: recursive)
+        try inputs.check(skipMissing: skipMissing, advice: "Nothing was submitted; correct it, or add --skip-missing")
+        guard jobOptions.key == nil || inputs.count == 1 else {
+            throw CommandFailure(
+                .usage,
+                "--key names one job, and there are \(inputs.count) images. Submit them one by one"
+            )
         }
-        var ids: [JobID] = []
-        var bar = ProgressBar("submitting")
-        do {
-            try queue.submit(requests, now: .now()) { receipts in
-                let chunk = receipts.map(\.job)
-                report(chunk, of: paths[ids.count..<(ids.count + chunk.count)])
-                ids += chunk
-                bar.update(ids.count, of: paths.count)
-            }
-        } catch {
-            bar.finish()
-            if let first = ids.first, let last = ids.last {
-                Console.complain("\(ids.count) of \(paths.count) are stored, as jobs \(first) to \(last)")
-            }
-            throw error
-        }
-        bar.finish()
-        try summarize(ids, model: request.model.name)
-        return ids
+        return inputs
     }
 
-    /// Prints jobs that are safe now.
-    private func report(_ ids: [JobID], of paths: ArraySlice<String>) {
-        for (id, path) in zip(ids, paths) {
-            if json {
-                let line: JSONValue = ["job": .string(id.description), "source": .string(path), "created": true]
-                Console.print(line.description)
-            } else if !Console.isOutputTerminal && !wait {
-                Console.print(id.description)
-            }
-        }
-        // A pipe that is full or closed must not look like a failed submit; the end of the command tells.
-        try? Console.flush()
-    }
-
-    private func summarize(_ ids: [JobID], model: String) throws {
-        if json {
-            let line: JSONValue = ["batch": batch.map(JSONValue.string) ?? .null, "count": .int(ids.count)]
-            Console.print(line.description)
-        } else if Console.isOutputTerminal, let first = ids.first, let last = ids.last {
-            let range = ids.count == 1 ? "job \(first)" : "\(ids.count) jobs, \(first) to \(last),"
-            Console.print("\(range) queued for \(model)\(batch.map { " in batch \($0)" } ?? "")")
-            guard !wait else { return }
-            let which = batch.map { "--batch \($0)" } ?? (ids.count == 1 ? "\(first)" : "--last")
-            Console.print("  run:     yoloq worker --until-empty")
-            Console.print("  results: yoloq result \(which)")
-        }
-        try Console.flush()
+    private func requestFromStandardInput(like template: JobRequest) throws -> JobRequest {
+        let bytes = try FileHandle.standardInput.readToEnd() ?? Data()
+        guard !bytes.isEmpty else { throw CommandFailure(.noInput, "there is no image on standard input") }
+        var request = template
+        request.source = "-"
+        request.content = InlineContent([UInt8](bytes))
+        return request
     }
 
     private func waitAndPrint(_ ids: [JobID], in queue: JobQueue) throws {
@@ -127,6 +117,113 @@ struct SubmitCommand: ParsableCommand {
             .printAsTheyEnd(ids, timeout: nil)
         if outcome.failedCount > 0 { throw CommandFailure(.jobFailed) }
     }
+}
+
+/// One run of the command: what is stored so far, and what is said about it.
+private struct Submission {
+    let command: SubmitCommand
+    let queue: JobQueue
+    let model: String
+    let now: Timestamp
+
+    /// The jobs, if somebody waits for them.
+    private(set) var ids: [JobID] = []
+    private var first: JobID?
+    private var last: JobID?
+    private var count = 0
+    private var newCount = 0
+
+    init(command: SubmitCommand, queue: JobQueue, model: String, now: Timestamp) {
+        self.command = command
+        self.queue = queue
+        self.model = model
+        self.now = now
+    }
+
+    mutating func submit(_ requests: some Sequence<JobRequest>) throws {
+        let total = requests.underestimatedCount
+        var bar = ProgressBar("submitting")
+        // The sources of the chunk on its way, since only the jobs come back.
+        let sources = Locked<[String]>([])
+        let noted = requests.lazy.map { [isNoted = command.json] request in
+            if isNoted { sources.withLock { $0.append(request.source) } }
+            return request
+        }
+        do {
+            try queue.submit(Announced(noted, count: total), now: now, maxQueued: command.maxQueued) { receipts in
+                note(
+                    receipts,
+                    sources: sources.withLock { names in
+                        defer { names.removeFirst(min(receipts.count, names.count)) }
+                        return Array(names.prefix(receipts.count))
+                    }
+                )
+                bar.update(count, of: total)
+            }
+        } catch {
+            bar.finish()
+            if let first, let last {
+                Console.complain("\(count) of \(total) are stored, as jobs \(first) to \(last)")
+            }
+            throw error
+        }
+        bar.finish()
+        try summarize()
+    }
+
+    /// Notes and prints jobs that are safe now.
+    private mutating func note(_ receipts: [Receipt], sources: [String]) {
+        first = first ?? receipts.first?.job
+        last = receipts.last?.job ?? last
+        count += receipts.count
+        newCount += receipts.count { $0.isNew }
+        if command.wait { ids += receipts.map(\.job) }
+        if command.json {
+            for (receipt, source) in zip(receipts, sources) {
+                let line: JSONValue = [
+                    "job": .string(receipt.job.description), "source": .string(source), "created": .bool(receipt.isNew),
+                ]
+                Console.print(line.description)
+            }
+        } else if !Console.isOutputTerminal && !command.wait {
+            for receipt in receipts { Console.print(receipt.job.description) }
+        }
+        // A pipe that is full or closed must not look like a failed submit; the end of the command tells.
+        try? Console.flush()
+    }
+
+    private func summarize() throws {
+        let batch = command.jobOptions.batch
+        if command.json {
+            let line: JSONValue = [
+                "batch": batch.map(JSONValue.string) ?? .null, "count": .int(count), "created": .int(newCount),
+            ]
+            Console.print(line.description)
+        } else if Console.isOutputTerminal, let first, let last {
+            let range = count == 1 ? "job \(first)" : "\(count) jobs, \(first) to \(last),"
+            let what =
+                newCount == count ? "queued" : newCount == 0 ? "was there already" : "queued, \(newCount) of them new,"
+            Console.print("\(range) \(what) for \(model)\(batch.map { " in batch \($0)" } ?? "")")
+            guard !command.wait else { return }
+            let which = batch.map { "--batch \($0)" } ?? (count == 1 ? "\(first)" : "--last")
+            Console.print("  run:     yoloq worker --until-empty")
+            Console.print("  results: yoloq result \(which)")
+        }
+        try Console.flush()
+    }
+}
+
+/// A sequence that knows its length, whatever is done to it on the way.
+private struct Announced<Base: Sequence>: Sequence {
+    private let base: Base
+    let underestimatedCount: Int
+
+    init(_ base: Base, count: Int) {
+        self.base = base
+        underestimatedCount = count
+    }
+
+    func makeIterator() -> Base.Iterator { base.makeIterator() }
 }
 
 extension PredictionParameters {

@@ -31,18 +31,11 @@ struct WaitCommand: ParsableCommand {
     func run() throws {
         try queueOptions.withQueue(create: false) { queue in
             let ids = try selection.ids(in: queue)
-            try checkExistence(of: ids, in: queue)
+            try selection.checkExistence(of: ids, in: queue)
             let outcome = json ? try printResults(of: ids, in: queue) : try waitQuietly(for: ids, in: queue)
             if outcome.isTimedOut { throw CommandFailure(.timedOut, "the time was over before all jobs had ended") }
             if outcome.failedCount > 0 { throw CommandFailure(.jobFailed) }
         }
-    }
-
-    private func checkExistence(of ids: [JobID], in queue: JobQueue) throws {
-        guard !selection.jobs.isEmpty else { return }
-        let states = try queue.states(ids)
-        guard let missing = ids.first(where: { states[$0] == nil }) else { return }
-        throw CommandFailure(.noInput, "there is no job \(missing) in \(queue.path)")
     }
 
     private func printResults(of ids: [JobID], in queue: JobQueue) throws -> ResultStream.Outcome {
@@ -64,18 +57,5 @@ struct WaitCommand: ParsableCommand {
         bar.finish()
         outcome.isTimedOut = !isDone
         return outcome
-    }
-}
-
-/// A time as people type it: a number with ms, s, m or h.
-struct TimeSpan: ExpressibleByArgument {
-    let duration: Duration
-
-    init?(argument: String) {
-        let units: [(suffix: String, seconds: Double)] = [("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)]
-        guard let unit = units.first(where: { argument.hasSuffix($0.suffix) }),
-            let number = Double(argument.dropLast(unit.suffix.count)), number >= 0, number < 1e9
-        else { return nil }
-        duration = .seconds(number * unit.seconds)
     }
 }

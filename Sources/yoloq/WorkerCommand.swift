@@ -35,6 +35,12 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How long running jobs may take to finish after the stop signal.", valueName: "time"))
     var grace: TimeSpan?
 
+    @Option(help: ArgumentHelp("How long to keep succeeded and cancelled jobs (7d), or forever.", valueName: "time"))
+    var keepSucceeded: KeepTime?
+
+    @Option(help: ArgumentHelp("How long to keep failed jobs (30d), or forever.", valueName: "time"))
+    var keepFailed: KeepTime?
+
     func run() throws {
         let directory = weights.directory
         var options = Worker<OpenVINOEngine>.Options()
@@ -43,6 +49,11 @@ struct WorkerCommand: ParsableCommand {
         options.untilEmpty = untilEmpty
         options.limits = engine.limits
         if let grace { options.grace = grace.duration }
+        if let keepSucceeded {
+            options.retention.times[.succeeded] = keepSucceeded.duration
+            options.retention.times[.cancelled] = keepSucceeded.duration
+        }
+        if let keepFailed { options.retention.times[.failed] = keepFailed.duration }
         let setup = try EngineSetup(engine, directory: directory)
         let stop = StopSignal()
         let signals = SignalListener { stop.request() }

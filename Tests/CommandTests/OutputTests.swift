@@ -23,7 +23,8 @@ struct OutputTests {
         #expect(TimeSpan(argument: "60s")?.duration == .seconds(60))
         #expect(TimeSpan(argument: "5m")?.duration == .seconds(300))
         #expect(TimeSpan(argument: "1.5h")?.duration == .seconds(5400))
-        for text in ["", "5", "s", "-1s", "5d", "nans"] { #expect(TimeSpan(argument: text) == nil) }
+        #expect(TimeSpan(argument: "2d")?.duration == .seconds(172_800))
+        for text in ["", "5", "s", "-1s", "5x", "nans"] { #expect(TimeSpan(argument: text) == nil) }
     }
 
     @Test func `the statuses that users rely on stay what they are`() {

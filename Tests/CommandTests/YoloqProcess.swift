@@ -30,14 +30,15 @@ final class YoloqProcess: Sendable {
     ///   - arguments: Behind `yoloq`.
     ///   - site: Where its queue, models and caches are.
     ///   - environment: More variables.
+    ///   - input: What it reads from standard input.
     /// - Throws: Why it could not be started.
-    init(_ arguments: [String], at site: Site, environment: [String: String] = [:]) throws {
+    init(_ arguments: [String], at site: Site, environment: [String: String] = [:], input: Data? = nil) throws {
         process = Process()
         process.executableURL = Checkout.executable
         process.arguments = arguments
         process.environment = site.environment.merging(environment) { $1 }
         process.currentDirectoryURL = URL(filePath: site.folder)
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = try input.map(site.file) ?? FileHandle.nullDevice
         output = Drain()
         errors = Drain()
         process.standardOutput = output.pipe
@@ -144,6 +145,13 @@ final class Site: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     var database: String { folder + "/queue.db" }
+
+    /// Bytes as a file to read from.
+    func file(_ bytes: Data) throws -> FileHandle {
+        let path = folder + "/input-\(UUID().uuidString)"
+        try bytes.write(to: URL(filePath: path))
+        return try FileHandle(forReadingFrom: URL(filePath: path))
+    }
 
     var environment: [String: String] {
         var environment = ProcessInfo.processInfo.environment
