@@ -25,6 +25,8 @@ public final class JobQueue: JobStore {
         public var allowsNetworkFileSystem = false
         /// Whether to make the queue if it does not exist.
         public var createsIfMissing = true
+        /// For tests: the name of the registered layer between SQLite and the disk; nil for the system's own.
+        var vfs: String?
 
         /// The defaults.
         public init() {}
@@ -74,9 +76,9 @@ public final class JobQueue: JobStore {
         wakeFile = try WakeFile(paths)
         let opened = try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
             try JobsError.wrapping("open the queue", path: path) {
-                let writer = Writer(try Connection(path: path))
+                let writer = Writer(try Connection(path: path, vfs: options.vfs))
                 try writer.connection.migrate(path: path)
-                let reader = try Connection(path: path)
+                let reader = try Connection(path: path, vfs: options.vfs)
                 try reader.refuseWrites()
                 return Connections(writer: writer, reader: reader)
             }
@@ -189,7 +191,7 @@ public final class JobQueue: JobStore {
     /// A reader can make it stop early; the next commit tries again.
     private func checkpoint(_ writer: Writer) throws {
         let guardian = try connections.withLock { connections in
-            let guardian = try connections.guardian ?? Connection(path: path)
+            let guardian = try connections.guardian ?? Connection(path: path, vfs: options.vfs)
             connections.guardian = guardian
             return guardian
         }
