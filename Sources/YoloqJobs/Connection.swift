@@ -44,6 +44,8 @@ struct Connection: Sendable {
             try Connection.set("wal_autocheckpoint", to: "0", on: database)
             try Connection.set("foreign_keys", to: "1", on: database)
             try Connection.set("synchronous", to: "2", on: database)
+            // Uses the log for the first time: GRDB's migrator would take an error there for a missing table.
+            _ = try Int.fetchOne(database, sql: "PRAGMA schema_version")
         }
     }
 

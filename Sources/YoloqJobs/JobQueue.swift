@@ -92,13 +92,22 @@ public final class JobQueue: JobStore {
 
     /// Closes the file.
     ///
-    /// The queue must not be used afterwards.
+    /// The queue must not be used afterwards. After an `io` error the files stay open until the process ends.
     ///
     /// - Throws: `busy` or `io`; whatever was acknowledged is safe in any case.
     public func close() throws(JobsError) {
-        let open = connections.withLock { connections in
+        let (open, defect) = connections.withLock { connections in
             defer { connections.isClosed = true }
-            return (connections.writer, connections.reader, connections.guardian)
+            return ((connections.writer, connections.reader, connections.guardian), connections.defect)
+        }
+        if defect?.code == .io {
+            // Closing would copy the log into the database without looking at its checksums, and after a failed write or
+            // fsync the log need not be what was written. So the connections stay until the process ends; whoever opens
+            // the queue then takes what the checksums confirm.
+            for connection in [open.0.connection, open.1, open.2] {
+                _ = connection.map { Unmanaged.passRetained($0.queue) }
+            }
+            return
         }
         try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
             try JobsError.wrapping("close the queue", path: path) {
@@ -150,11 +159,10 @@ public final class JobQueue: JobStore {
         giveUp: () -> Bool = { false },
         _ body: (Database) throws -> (R, WakeKinds)
     ) throws(JobsError) -> R {
-        let writer = try connections.withLock { connections throws(JobsError) in
-            if let defect = connections.defect { throw defect }
-            return connections.writer
-        }
+        _ = try soundWriter()
         return try lock.withLock(patience: options.patience, giveUp: giveUp) { () throws(JobsError) in
+            // Once more: whoever wrote while this call waited for the lock may have found the defect.
+            let writer = try soundWriter()
             do throws(JobsError) {
                 return try JobsError.wrapping(action, path: path) {
                     let ((result, kinds), walFrameCount) = try writer.transaction(durability, body)
@@ -165,12 +173,20 @@ public final class JobQueue: JobStore {
                     return result
                 }
             } catch {
-                if error.code == .io {
-                    // After a failed write or fsync the kernel may have dropped what earlier commits left to be written.
-                    connections.withLock { $0.defect = error }
-                }
+                // After a failed write or fsync the kernel may have dropped what earlier commits left to be written.
+                if error.isLasting { connections.withLock { $0.defect = error } }
                 throw error
             }
+        }
+    }
+
+    /// The connection to write with.
+    ///
+    /// - Throws: The error after which nothing may be written any more.
+    private func soundWriter() throws(JobsError) -> Writer {
+        try connections.withLock { connections throws(JobsError) in
+            if let defect = connections.defect { throw defect }
+            return connections.writer
         }
     }
 
@@ -180,8 +196,7 @@ public final class JobQueue: JobStore {
             try JobsError.wrapping("checkpoint", path: path) { try checkpoint(writer) }
         } catch {
             // Its fsync is the one that claims rely on: after a failed one nothing more is acknowledged.
-            guard error.code == .io else { return }
-            connections.withLock { $0.defect = error }
+            if error.isLasting { connections.withLock { $0.defect = error } }
         }
     }
 
@@ -208,8 +223,8 @@ public final class JobQueue: JobStore {
     ///
     /// - Throws: `busy` if the write lock is not to be had, `io`.
     func cutLog() throws(JobsError) {
-        let writer = connections.withLock(\.writer)
         try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
+            let writer = try soundWriter()
             do throws(JobsError) {
                 try JobsError.wrapping("cut the log", path: path) {
                     try writer.connection.queue.inDatabase { database in
@@ -221,7 +236,7 @@ public final class JobQueue: JobStore {
             } catch  where error.code == .busy {
                 // Somebody reads; the next round tries again.
             } catch {
-                if error.code == .io { connections.withLock { $0.defect = error } }
+                if error.isLasting { connections.withLock { $0.defect = error } }
                 throw error
             }
         }

@@ -37,6 +37,9 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What was asked, what happened, what to do.
     public let message: String
 
+    /// Whether the queue that threw it must not write any more.
+    var isLasting: Bool { code == .io }
+
     /// The message.
     public var description: String { message }
 
@@ -66,8 +69,10 @@ extension JobsError {
 
     private init(_ error: DatabaseError, action: String, path: String) {
         let what = "cannot \(action): \(path): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")"
+        // The shared memory is a file, too, and nothing of it has to last.
+        let isFull = error.resultCode == .SQLITE_FULL || error.extendedResultCode == .SQLITE_IOERR_SHMSIZE
         switch error.resultCode {
-        case .SQLITE_FULL:
+        case _ where isFull:
             self.init(.diskFull, "\(what). Free some space; nothing acknowledged is lost")
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             self.init(.busy, "\(what). A program other than yoloq is writing to the file; let it only read")
