@@ -41,6 +41,7 @@ public final class JobQueue: JobStore {
     let wakeFile: WakeFile
     private let lock: WriteLock
     private let connections: Locked<Connections>
+    private let files: FileIdentities
 
     /// The connections of this process; all are opened and closed under the write lock.
     private struct Connections {
@@ -80,10 +81,11 @@ public final class JobQueue: JobStore {
                 try writer.connection.migrate(path: path)
                 let reader = try Connection(path: path, vfs: options.vfs)
                 try reader.refuseWrites()
-                return Connections(writer: writer, reader: reader)
+                return (Connections(writer: writer, reader: reader), FileIdentities(paths))
             }
         }
-        connections = Locked(opened)
+        connections = Locked(opened.0)
+        files = opened.1
     }
 
     deinit {
@@ -139,8 +141,9 @@ public final class JobQueue: JobStore {
     func read<R>(_ action: String, _ body: (Database) throws -> R) throws(JobsError) -> R {
         let reader = connections.withLock(\.reader)
         return try JobsError.wrapping(action, path: path) {
+            try files.check(action)
             // Not GRDB's `read`, which turns `query_only` off again behind itself.
-            try reader.queue.inDatabase(body)
+            return try reader.queue.inDatabase(body)
         }
     }
 
@@ -165,7 +168,11 @@ public final class JobQueue: JobStore {
             let writer = try soundWriter()
             do throws(JobsError) {
                 return try JobsError.wrapping(action, path: path) {
+                    // Before, so that nothing goes into a file without a name; after, so that nothing that did is
+                    // acknowledged. Together six calls of `stat`, about 3 µs.
+                    try files.check(action)
                     let ((result, kinds), walFrameCount) = try writer.transaction(durability, body)
+                    try files.check(action)
                     wakeFile.raise(kinds)
                     if walFrameCount >= options.checkpointFrameCount {
                         checkpointAfterCommit(writer)
@@ -227,6 +234,7 @@ public final class JobQueue: JobStore {
             let writer = try soundWriter()
             do throws(JobsError) {
                 try JobsError.wrapping("cut the log", path: path) {
+                    try files.check("cut the log")
                     try writer.connection.queue.inDatabase { database in
                         try database.execute(sql: "PRAGMA busy_timeout = 0")
                         defer { try? database.execute(sql: "PRAGMA busy_timeout = 5000") }

@@ -24,6 +24,9 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
         case io
         /// A worker's thread cannot be stopped any more: the worker gives itself up, and its jobs go to others.
         case stuck
+        /// The database file or its log was removed or replaced while the queue was open. After it this queue accepts no more
+        /// writes: they would go where nobody finds them.
+        case fileReplaced = "file_replaced"
         /// The file is on a network file system, whose locks cannot be trusted.
         case networkFileSystem = "network_file_system"
         /// More jobs wait than the submitter wanted to allow. Nothing of the refused chunk was written.
@@ -38,7 +41,7 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
     public let message: String
 
     /// Whether the queue that threw it must not write any more.
-    var isLasting: Bool { code == .io }
+    var isLasting: Bool { code == .io || code == .fileReplaced }
 
     /// The message.
     public var description: String { message }
