@@ -60,10 +60,17 @@ let package = Package(
             ]
         ),
 
+        // A disk that fails when told to, below SQLite.
+        .target(
+            name: "CFaultVFS",
+            dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
+            path: "Tests/CFaultVFS"
+        ),
         .testTarget(name: "YoloqSchemaTests", dependencies: ["YoloqSchema"]),
         .testTarget(
             name: "YoloqJobsTests",
             dependencies: [
+                "CFaultVFS",
                 "YoloqJobs",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),

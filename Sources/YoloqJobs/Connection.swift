@@ -27,19 +27,34 @@ struct Connection: Sendable {
     let queue: DatabaseQueue
 
     /// Opens the file and makes a new queue of it if it is empty.
-    init(path: String) throws {
+    ///
+    /// - Parameters:
+    ///   - path: The database.
+    ///   - vfs: The layer between SQLite and the disk; nil for the system's own.
+    /// - Throws: `invalidFile`, or what SQLite has to say.
+    init(path: String, vfs: String?) throws {
         var configuration = Configuration()
         configuration.journalMode = .default
         configuration.busyMode = .timeout(5)
         configuration.label = "yoloq"
-        queue = try DatabaseQueue(path: path, configuration: configuration)
+        queue = try DatabaseQueue(path: Connection.name(of: path, vfs: vfs), configuration: configuration)
         try queue.inDatabase { database in
             try Connection.claimFile(database, path: path)
             try Connection.set("journal_mode", to: "wal", on: database)
             try Connection.set("wal_autocheckpoint", to: "0", on: database)
             try Connection.set("foreign_keys", to: "1", on: database)
             try Connection.set("synchronous", to: "2", on: database)
+            // Uses the log for the first time: GRDB's migrator would take an error there for a missing table.
+            _ = try Int.fetchOne(database, sql: "PRAGMA schema_version")
         }
+    }
+
+    /// What SQLite is asked to open: the path, or a URI if it takes one to name the layer (sqlite.org/uri.html).
+    private static func name(of path: String, vfs: String?) -> String {
+        guard let vfs else { return path }
+        let escapes = [("%", "%25"), ("?", "%3f"), ("#", "%23")]
+        let escaped = escapes.reduce(path) { $0.replacing($1.0, with: $1.1) }
+        return "file:\(escaped)?vfs=\(vfs)"
     }
 
     /// Makes an empty file ours, or checks that it is.

@@ -24,6 +24,9 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
         case io
         /// A worker's thread cannot be stopped any more: the worker gives itself up, and its jobs go to others.
         case stuck
+        /// The database file or its log was removed or replaced while the queue was open. After it this queue accepts no more
+        /// writes: they would go where nobody finds them.
+        case fileReplaced = "file_replaced"
         /// The file is on a network file system, whose locks cannot be trusted.
         case networkFileSystem = "network_file_system"
         /// More jobs wait than the submitter wanted to allow. Nothing of the refused chunk was written.
@@ -36,6 +39,9 @@ public struct JobsError: Error, Sendable, Hashable, CustomStringConvertible {
     public let code: Code
     /// What was asked, what happened, what to do.
     public let message: String
+
+    /// Whether the queue that threw it must not write any more.
+    var isLasting: Bool { code == .io || code == .fileReplaced }
 
     /// The message.
     public var description: String { message }
@@ -66,8 +72,10 @@ extension JobsError {
 
     private init(_ error: DatabaseError, action: String, path: String) {
         let what = "cannot \(action): \(path): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")"
+        // The shared memory is a file, too, and nothing of it has to last.
+        let isFull = error.resultCode == .SQLITE_FULL || error.extendedResultCode == .SQLITE_IOERR_SHMSIZE
         switch error.resultCode {
-        case .SQLITE_FULL:
+        case _ where isFull:
             self.init(.diskFull, "\(what). Free some space; nothing acknowledged is lost")
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             self.init(.busy, "\(what). A program other than yoloq is writing to the file; let it only read")

@@ -14,6 +14,10 @@ struct QueuePaths: Sendable, Hashable {
     /// SQLite holds in the same process (sqlite.org/howtocorrupt.html §2.2). `stat` is safe.
     let database: String
 
+    /// The write-ahead log; SQLite makes it, and removes it when the last connection of all closes.
+    var log: String { database + "-wal" }
+    /// What SQLite's connections share about the log; comes and goes with it.
+    var sharedMemory: String { database + "-shm" }
     /// Held by whoever writes.
     var writeLock: String { database + "-lock" }
     /// Held by whoever is next in line for the write lock.

@@ -104,11 +104,12 @@ final class WriteLock: Sendable {
 func openSidecar(_ path: String) throws(JobsError) -> Int32 {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
-        let reason = String(cString: strerror(errno))
-        throw JobsError(
-            .io,
-            "cannot open the queue: \(path): \(reason). Check that the folder exists and that you may write to it"
-        )
+        let error = errno
+        let what = "cannot open the queue: \(path): \(String(cString: strerror(error)))"
+        guard error != ENOSPC, error != EDQUOT else {
+            throw JobsError(.diskFull, "\(what). Free some space; nothing acknowledged is lost")
+        }
+        throw JobsError(.io, "\(what). Check that the folder exists and that you may write to it")
     }
     return descriptor
 }

@@ -68,7 +68,7 @@ extension JobsError.Code {
         case .missing: .noInput
         case .stuck: .noEngine
         case .invalidRequest: .usage
-        case .invalidFile, .newerSchema, .networkFileSystem, .diskFull, .io: .inputOutput
+        case .invalidFile, .newerSchema, .networkFileSystem, .diskFull, .fileReplaced, .io: .inputOutput
         }
     }
 }

@@ -9,8 +9,11 @@ import GRDB
 final class TemporaryFolder: Sendable {
     let path: String
 
-    init() throws {
-        path = NSTemporaryDirectory() + "yoloq-test-\(UUID().uuidString)"
+    /// Memory that looks like a disk, where there is one: there a sync costs nothing.
+    static let memory = FileManager.default.fileExists(atPath: "/dev/shm") ? "/dev/shm/" : NSTemporaryDirectory()
+
+    init(in parent: String = NSTemporaryDirectory()) throws {
+        path = parent + "yoloq-test-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
@@ -20,9 +23,10 @@ final class TemporaryFolder: Sendable {
 /// Opens a queue in a new folder, runs the body, closes the queue, always.
 func withQueue<R>(
     options: JobQueue.Options = JobQueue.Options(),
+    in parent: String = NSTemporaryDirectory(),
     _ body: (JobQueue) throws -> R
 ) throws -> R {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryFolder(in: parent)
     return try withExtendedLifetime(folder) {
         let queue = try JobQueue(path: folder.path + "/queue.db", options: options)
         let result = Result {

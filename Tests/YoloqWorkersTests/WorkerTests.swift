@@ -123,6 +123,28 @@ struct WorkerTests {
         fixture.gate.open()
     }
 
+    @Test func `an idle worker whose queue was replaced under it stops and says so`() throws {
+        let run = Run(fixture.worker(untilEmpty: false))
+        while try fixture.queue.workers(now: .now()).isEmpty { usleep(1000) }
+        let path = fixture.queue.path
+        try Data().write(to: URL(filePath: path + ".new"))
+        #expect(rename(path + ".new", path) == 0)
+        let error = #expect(throws: JobsError.self) { try run.join() }
+        #expect(error?.code == .fileReplaced)
+        #expect(error?.message.contains("replaced by another file while the queue was open") == true)
+    }
+
+    @Test func `a busy worker whose queue was removed stops and says so`() throws {
+        fixture.gate.close()
+        try fixture.submit(4)
+        let run = Run(fixture.worker(untilEmpty: false))
+        while fixture.gate.entered < 2 { usleep(1000) }
+        #expect(unlink(fixture.queue.path) == 0)
+        fixture.gate.open()
+        let error = #expect(throws: JobsError.self) { try run.join() }
+        #expect(error?.code == .fileReplaced)
+    }
+
     @Test func `a sleeping worker wakes up for a submit`() throws {
         let run = Run(fixture.worker(untilEmpty: false))
         while try fixture.queue.workers(now: .now()).isEmpty { usleep(1000) }
