@@ -55,7 +55,7 @@ extension JobQueue {
                 }
                 try changes.apply(to: database)
                 // RETURNING gives rows in no order.
-                return (claims.sorted { $0.order < $1.order }.map(\.claim), kinds)
+                return (claims.sorted { $0.goesBefore($1) }.map(\.claim), kinds)
             }
         }
     }
@@ -119,7 +119,7 @@ extension JobQueue {
 private struct ClaimedRow {
     let claim: Claim
     let batch: Int64?
-    let order: (Int64, Int64, Int64)
+    private let priority: Int64
 
     init(_ row: Row, token: Int64) {
         claim = Claim(
@@ -143,7 +143,12 @@ private struct ClaimedRow {
             startedAt: Timestamp(microseconds: row[15])
         )
         batch = row[2]
-        order = (-(row[16] as Int64), row[14], row[0])
+        priority = row[16]
+    }
+
+    func goesBefore(_ other: ClaimedRow) -> Bool {
+        // Not by the negated priority: the least one has no opposite.
+        (other.priority, claim.queuedAt, claim.job) < (priority, other.claim.queuedAt, other.claim.job)
     }
 }
 
