@@ -58,7 +58,9 @@ extension JobQueue {
                 """
         )
         var transition = Transition()
-        for row in rows {
+        for var row in rows {
+            // The end of its leader may have queued it a moment ago.
+            if row.reuses, let changed = try JobRow.fetch(JobID(rawValue: row.id), in: database) { row = changed }
             try update.execute(arguments: [now.microseconds, row.id])
             transition.move(row, to: .failed)
             if row.reuses { try transition.settleFollowers(of: row.id, hasResult: false, at: now, in: database) }
