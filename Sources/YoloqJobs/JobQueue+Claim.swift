@@ -46,7 +46,7 @@ extension JobQueue {
                 guard late.isEmpty else {
                     // Rare, so simple: put everything back, end what is late, ask again.
                     try unclaim(token, worker: worker, in: database)
-                    if try expire(now: now, in: database) > 0 { kinds = .results }
+                    kinds.formUnion(try expire(now: now, in: database).1)
                     continue
                 }
                 var changes = CountChanges()

@@ -40,12 +40,11 @@ extension JobQueue {
     /// - Throws: `busy`, `diskFull`, `io`.
     public func expire(now: Timestamp) throws(JobsError) -> Int {
         try write("end expired jobs", durability: .normal) { database in
-            let count = try expire(now: now, in: database)
-            return (count, count > 0 ? .results : [])
+            try expire(now: now, in: database)
         }
     }
 
-    func expire(now: Timestamp, in database: Database) throws -> Int {
+    func expire(now: Timestamp, in database: Database) throws -> (count: Int, WakeKinds) {
         let rows = try Row.fetchAll(
             database.cachedStatement(sql: JobQueue.expiringStatement),
             arguments: [now.microseconds, JobQueue.upkeepChunkCount]
@@ -66,7 +65,7 @@ extension JobQueue {
             if row.reuses { try transition.settleFollowers(of: row.id, hasResult: false, at: now, in: database) }
         }
         try transition.finish(in: database)
-        return rows.count
+        return (rows.count, transition.kinds)
     }
 
     static let expiringStatement = """
