@@ -86,12 +86,15 @@ extension JobQueue {
             backoff_us, backoff_limit_us, expires_at_us, run_at_us, started_at_us, priority
         """
 
-    /// Takes back a claim of this very transaction.
+    /// Takes back a claim of this very transaction; who ran the job before, and when, is told by its history.
     private func unclaim(_ token: Int64, worker: String, in database: Database) throws {
+        let last = "FROM attempts WHERE attempts.job_id = jobs.id ORDER BY attempts.id DESC LIMIT 1"
         try database.execute(
             sql: """
                 UPDATE jobs INDEXED BY jobs_running
-                SET state = 1, claim_token = NULL, worker_id = NULL, started_at_us = NULL, attempts = attempts - 1
+                SET state = 1, claim_token = NULL, attempts = attempts - 1,
+                    worker_id = (SELECT attempts.worker_id \(last)),
+                    started_at_us = (SELECT attempts.started_at_us \(last))
                 WHERE state = 2 AND worker_id = ? AND claim_token = ?
                 """,
             arguments: [worker, token]
