@@ -257,16 +257,18 @@ extension Attempt {
             return nil
         }
         let failure = JobFailure(row)
+        // So many a job has that failed with a crash, and no other.
+        let isCrash = (row["crashes"] as Int) >= YoloqJobs.Outcome.crashLimit
         let outcome: Outcome
         switch state {
         case .scheduled, .queued: return nil
         case .running: outcome = .running
         case .succeeded: outcome = .succeeded
-        case .failed: outcome = failure?.kind == "crashed" ? .crash : .error
+        case .failed: outcome = isCrash ? .crash : .error
         case .cancelled: outcome = .cancelled
         }
         self.init(
-            number: max(row["attempts"], 1),
+            number: (row["attempts"] as Int) + (isCrash ? 1 : 0),
             worker: row["worker_id"],
             startedAt: Timestamp(microseconds: startedAt),
             endedAt: (row["finished_at_us"] as Int64?).map(Timestamp.init),
