@@ -89,8 +89,10 @@ extension JobQueue {
                     (job_id, number, worker_id, started_at_us, ended_at_us, outcome, error_kind, error_message)
                 SELECT id, attempts + (crashes >= \(Outcome.crashLimit)), worker_id, started_at_us, finished_at_us,
                     iif(crashes >= \(Outcome.crashLimit), 'crash', 'error'), error_kind, error_message
-                FROM jobs WHERE id = ?1 AND started_at_us IS NOT NULL AND NOT EXISTS (
-                    SELECT 1 FROM attempts WHERE job_id = ?1 AND attempts.started_at_us = jobs.started_at_us
+                FROM jobs WHERE id = ?1 AND started_at_us IS NOT NULL AND (
+                    error_kind <> '\(JobQueue.expiredKind)' OR NOT EXISTS (
+                        SELECT 1 FROM attempts WHERE job_id = ?1 AND attempts.started_at_us = jobs.started_at_us
+                    )
                 )
                 """
         ).execute(arguments: [job.rawValue])

@@ -138,9 +138,8 @@ extension JobQueue {
                 database.cachedStatement(sql: "SELECT * FROM jobs WHERE id = ?"),
                 arguments: [job.rawValue]
             )
-            // The job's own row holds the last try, unless that one has been moved to the history since.
-            if let last = last.flatMap(Attempt.init(job:)), last.startedAt != attempts.last?.startedAt {
-                attempts.append(last)
+            if let last, let own = Attempt(job: last), !Attempt.isMoved(own, after: attempts.last) {
+                attempts.append(own)
             }
             return attempts
         }
@@ -249,6 +248,13 @@ extension Attempt {
                 JobFailure(kind: $0, message: row["error_message"], isRetryable: outcome == .error)
             }
         )
+    }
+
+    /// Whether the last try of a job is in the history already: so it is if the job ended while it waited.
+    fileprivate static func isMoved(_ own: Attempt, after last: Attempt?) -> Bool {
+        // Only cancelling and deadlines end a job that waits; its last try began when that in the history did.
+        guard own.outcome == .cancelled || own.failure?.kind == JobQueue.expiredKind else { return false }
+        return own.startedAt == last?.startedAt
     }
 
     /// The try that a job's own row tells of; nil if it waits, or ended without one.

@@ -51,7 +51,7 @@ extension JobQueue {
         ).map(JobRow.init)
         let update = try database.cachedStatement(
             sql: """
-                UPDATE jobs SET state = 4, finished_at_us = ?, error_kind = 'expired', error_retryable = 0,
+                UPDATE jobs SET state = 4, finished_at_us = ?, error_kind = '\(JobQueue.expiredKind)', error_retryable = 0,
                     error_message = 'it had not started when its deadline passed. Run more workers, or submit it again'
                 WHERE id = ?
                 """
@@ -67,6 +67,9 @@ extension JobQueue {
         try transition.finish(in: database)
         return (rows.count, transition.kinds)
     }
+
+    /// The reason of jobs whose deadline passed before they started.
+    static let expiredKind = "expired"
 
     static let expiringStatement = """
         SELECT \(JobRow.columns) FROM jobs INDEXED BY jobs_expiring
