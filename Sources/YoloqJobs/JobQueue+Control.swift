@@ -41,7 +41,7 @@ extension JobQueue {
 
     /// Queues jobs that failed or were cancelled, with all their attempts before them again.
     ///
-    /// What they failed with goes into their history. A job over which a process has died runs alone again, and a deadline
+    /// What they failed with goes into their history, and a try that was cancelled as an interrupted one. A job over which a process has died runs alone again, and a deadline
     /// does not hold any more.
     ///
     /// - Parameters:
@@ -63,7 +63,7 @@ extension JobQueue {
             let queued = try jobs.filter { job in
                 guard let row = try JobRow.fetch(job, in: database), [.failed, .cancelled].contains(row.state)
                 else { return false }
-                if row.state == .failed { try rememberFailure(of: job, in: database) }
+                try rememberLastTry(of: job, in: database)
                 try database.cachedStatement(
                     sql: """
                         UPDATE jobs SET state = 1, model_id = ?, run_at_us = ?, attempts = 0, crashes = min(crashes, 1),
@@ -81,14 +81,17 @@ extension JobQueue {
         }
     }
 
-    /// Moves the last attempt of a failed job from its own row to the history, unless it never ran or is there already.
-    private func rememberFailure(of job: JobID, in database: Database) throws {
+    /// Moves the last attempt of a job from its own row to the history, unless it never ran or is there already.
+    ///
+    /// One that was cancelled becomes an interrupted one: it did not end its job after all.
+    private func rememberLastTry(of job: JobID, in database: Database) throws {
         try database.cachedStatement(
             sql: """
                 INSERT INTO attempts
                     (job_id, number, worker_id, started_at_us, ended_at_us, outcome, error_kind, error_message)
                 SELECT id, attempts + (crashes >= \(Outcome.crashLimit)), worker_id, started_at_us, finished_at_us,
-                    iif(crashes >= \(Outcome.crashLimit), 'crash', 'error'), error_kind, error_message
+                    CASE WHEN state = 5 THEN 'interrupted' WHEN crashes >= \(Outcome.crashLimit) THEN 'crash' ELSE 'error' END,
+                    error_kind, error_message
                 FROM jobs WHERE id = ?1 AND started_at_us IS NOT NULL AND (
                     error_kind <> '\(JobQueue.expiredKind)' OR NOT EXISTS (
                         SELECT 1 FROM attempts WHERE job_id = ?1 AND attempts.started_at_us = jobs.started_at_us

@@ -62,7 +62,7 @@ public struct Attempt: Sendable, Hashable {
         case succeeded
         /// It ended with an error, which `failure` tells.
         case error
-        /// Somebody cancelled the job.
+        /// Somebody cancelled the job; after a retry of the job such a try counts as interrupted.
         case cancelled
         /// Its worker had to stop; not counted.
         case interrupted
@@ -83,5 +83,7 @@ public struct Attempt: Sendable, Hashable {
     /// How it ended.
     public let outcome: Outcome
     /// What went wrong, in the words of whoever noticed.
+    ///
+    /// Of a try that did not end its job, every error counts as retryable, and nothing else does.
     public let failure: JobFailure?
 }
