@@ -59,11 +59,12 @@ extension JobQueue {
         return try write("retry", durability: options.durability) { database in
             var transition = Transition()
             var lookup = RowLookup(now: now)
-            let newModel = try model.map { try lookup.model($0, in: database) }
             let queued = try jobs.filter { job in
                 guard let row = try JobRow.fetch(job, in: database), [.failed, .cancelled].contains(row.state)
                 else { return false }
                 try rememberLastTry(of: job, in: database)
+                // Here, so that a model becomes known with its first job.
+                let model = try model.map { try lookup.model($0, in: database) } ?? row.model
                 try database.cachedStatement(
                     sql: """
                         UPDATE jobs SET state = 1, model_id = ?, run_at_us = ?, attempts = 0, crashes = min(crashes, 1),
@@ -71,9 +72,9 @@ extension JobQueue {
                             superseded_by = NULL, leader_id = NULL, expires_at_us = NULL
                         WHERE id = ?
                         """
-                ).execute(arguments: [newModel ?? row.model, now.microseconds, job.rawValue])
+                ).execute(arguments: [model, now.microseconds, job.rawValue])
                 transition.move(model: row.model, batch: row.batch, from: row.state, to: nil)
-                transition.move(model: newModel ?? row.model, batch: row.batch, from: nil, to: .queued)
+                transition.move(model: model, batch: row.batch, from: nil, to: .queued)
                 return true
             }
             try transition.finish(in: database)
