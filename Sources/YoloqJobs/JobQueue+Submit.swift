@@ -203,7 +203,9 @@ private struct Submission {
     private func twin(of request: JobRequest, parameters: Int64, in database: Database) throws -> JobRow? {
         guard let sha256 = request.sha256 else { return nil }
         let select = try database.cachedStatement(sql: JobQueue.twinStatement)
-        for state in [JobState.succeeded, .running, .queued] {
+        // A job that is not to run yet waits for its time, not for another job, whose end could come before it.
+        let isDelayed = request.runAt.map { $0 > now } ?? false
+        for state in isDelayed ? [JobState.succeeded] : [.succeeded, .running, .queued] {
             let row = try Row.fetchOne(
                 select,
                 arguments: [Data(sha256.bytes), parameters, request.model.sha256, state.rawValue]

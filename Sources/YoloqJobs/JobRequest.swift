@@ -37,7 +37,7 @@ public struct JobRequest: Sendable, Hashable {
     /// Names a source of which only the newest job matters: this job cancels those of the same name that wait.
     public var latestKey: String?
     /// Whether to share results by content: a stored result of the same bytes, model hash and parameters becomes this
-    /// job's at once, and a job under way is joined.
+    /// job's at once, and a job that is queued or runs is joined, unless this one is not to run yet.
     ///
     /// Needs a `pin` or `content`, and looks at jobs alone that ask for the same.
     public var reusesResults = false
