@@ -17,8 +17,9 @@ extension JobQueue {
     /// - Parameters:
     ///   - requests: The jobs, in the order in which they shall run; may be a lazy sequence of any length.
     ///   - now: The time of submission, one for all.
-    ///   - maxQueued: Refuses a chunk with which more jobs than this would wait (queued or scheduled), and the first chunk
-    ///     if the whole submit would, as far as `requests` knows its length; nil for no bound.
+    ///   - maxQueued: Refuses a chunk after which more jobs than this would wait (queued or scheduled), and the first chunk
+    ///     if the whole submit would, as far as `requests` knows its length; nil for no bound. Jobs that are there already
+    ///     by their key, or have a result at once, do not wait.
     ///   - acknowledge: Called with the jobs of each chunk once they are safe, in the order of the requests.
     /// - Throws: `invalidRequest` if a batch's name holds only digits or a text is no JSON where it must be; `full`; `busy`,
     ///   `diskFull`, `io`; what `acknowledge` throws. The chunks that were acknowledged stay.
@@ -34,26 +35,27 @@ extension JobQueue {
             var chunk: [JobRequest] = []
             while chunk.count < JobQueue.submitChunkCount, let request = iterator.next() { chunk.append(request) }
             guard !chunk.isEmpty else { return }
-            let room = maxQueued.map { Room(count: max(announced, chunk.count), limit: $0) }
+            let room = maxQueued.map { Room(later: max(announced - chunk.count, 0), limit: $0) }
             try acknowledge(submitChunk(chunk, now: now, room: room))
             announced -= chunk.count
         }
     }
 
-    /// How many jobs want in, and how many may wait.
+    /// How many jobs want in after a chunk, and how many may wait.
     private struct Room {
-        let count: Int
+        let later: Int
         let limit: Int
     }
 
     private func submitChunk(_ requests: [JobRequest], now: Timestamp, room: Room?) throws(JobsError) -> [Receipt] {
         try JobQueue.check(requests)
         return try write("submit", durability: options.durability) { database in
-            if let room { try JobQueue.check(room, in: database) }
             var submission = Submission(now: now)
             let receipts = try requests.map { try submission.add($0, to: database) }
             try submission.supersede(in: self, database)
             try submission.transition.finish(in: database)
+            // At the end, when it is known which of them wait: some were there already, have a result or replace others.
+            if let room { try JobQueue.check(room, in: database) }
             return (receipts, submission.transition.kinds)
         }
     }
@@ -63,10 +65,10 @@ extension JobQueue {
             try Int.fetchOne(
                 database.cachedStatement(sql: "SELECT sum(queued + scheduled) FROM model_counts")
             ) ?? 0
-        guard waiting + room.count > room.limit else { return }
+        guard waiting + room.later > room.limit else { return }
         throw JobsError(
             .full,
-            "the queue is full: \(waiting) jobs wait, \(room.count) more would be beyond the \(room.limit) that may. "
+            "the queue is full: \(waiting + room.later) jobs would wait, and \(room.limit) may. "
                 + "Try again later, or run more workers"
         )
     }
