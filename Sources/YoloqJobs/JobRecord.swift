@@ -68,7 +68,8 @@ public struct Attempt: Sendable, Hashable {
         case interrupted
         /// Its process died; not counted as an attempt but as a crash.
         case crash
-        /// Its worker was given up: it had not been heard of for a lease, or its machine started anew. Not counted.
+        /// Its worker was given up: it had not been heard of for a lease, or its machine started anew, or it died while the
+        /// job ran alone in a process of its own. Not counted.
         case rescued
     }
 
