@@ -18,8 +18,8 @@ extension JobQueue {
     ///   - requests: The jobs, in the order in which they shall run; may be a lazy sequence of any length.
     ///   - now: The time of submission, one for all.
     ///   - maxQueued: Refuses a chunk after which more jobs than this would wait (queued or scheduled), and the first chunk
-    ///     if the whole submit would, as far as `requests` knows its length; nil for no bound. Jobs that are there already
-    ///     by their key, or have a result at once, do not wait.
+    ///     if the whole submit would, as far as `requests` knows its length; nil for no bound. What adds no waiting job,
+    ///     such as one that is there already by its key, is never refused.
     ///   - acknowledge: Called with the jobs of each chunk once they are safe, in the order of the requests.
     /// - Throws: `invalidRequest` if a batch's name holds only digits or a text is no JSON where it must be; `full`; `busy`,
     ///   `diskFull`, `io`; what `acknowledge` throws. The chunks that were acknowledged stay.
@@ -50,27 +50,29 @@ extension JobQueue {
     private func submitChunk(_ requests: [JobRequest], now: Timestamp, room: Room?) throws(JobsError) -> [Receipt] {
         try JobQueue.check(requests)
         return try write("submit", durability: options.durability) { database in
+            let waiting = room == nil ? 0 : try JobQueue.waiting(in: database)
             var submission = Submission(now: now)
             let receipts = try requests.map { try submission.add($0, to: database) }
             try submission.supersede(in: self, database)
             try submission.transition.finish(in: database)
             // At the end, when it is known which of them wait: some were there already, have a result or replace others.
-            if let room { try JobQueue.check(room, in: database) }
+            if let room { try JobQueue.check(room, after: waiting, in: database) }
             return (receipts, submission.transition.kinds)
         }
     }
 
-    private static func check(_ room: Room, in database: Database) throws {
-        let waiting =
-            try Int.fetchOne(
-                database.cachedStatement(sql: "SELECT sum(queued + scheduled) FROM model_counts")
-            ) ?? 0
-        guard waiting + room.later > room.limit else { return }
+    private static func check(_ room: Room, after before: Int, in database: Database) throws {
+        let wanted = try waiting(in: database) + room.later
+        guard wanted > room.limit, wanted > before else { return }
         throw JobsError(
             .full,
-            "the queue is full: \(waiting + room.later) jobs would wait, and \(room.limit) may. "
+            "the queue is full: \(before) jobs wait, \(wanted - before) more would be beyond the \(room.limit) that may. "
                 + "Try again later, or run more workers"
         )
+    }
+
+    private static func waiting(in database: Database) throws -> Int {
+        try Int.fetchOne(database.cachedStatement(sql: "SELECT sum(queued + scheduled) FROM model_counts")) ?? 0
     }
 
     // The schema would refuse these too, but not in words.

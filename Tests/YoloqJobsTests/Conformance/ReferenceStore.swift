@@ -303,6 +303,7 @@ struct ReferenceQueue {
         now: Timestamp
     ) throws(JobsError) -> [Receipt] {
         for request in requests { try check(request) }
+        let waiting = jobs.count(where: \.waits)
         var receipts: [Receipt] = []
         var newest: [String: JobID] = [:]
         for request in requests {
@@ -320,7 +321,8 @@ struct ReferenceQueue {
                 _ = cancel(jobs[index].id, supersededBy: newer, now: now)
             }
         }
-        if let maxQueued, jobs.count(where: \.waits) + rest > maxQueued {
+        let wanted = jobs.count(where: \.waits) + rest
+        if let maxQueued, wanted > maxQueued, wanted > waiting {
             throw JobsError(.full, "too many jobs wait")
         }
         return receipts

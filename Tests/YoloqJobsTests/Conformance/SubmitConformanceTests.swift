@@ -421,6 +421,7 @@ struct SubmitConformanceTests {
             let job = try store.receipts(of: [keyed], maxQueued: 1)[0].job
             // The same submit again, such as after a crash of the submitter, adds nothing.
             #expect(try store.receipts(of: [keyed], maxQueued: 1) == [Receipt(job: job, isNew: false)])
+            #expect(try store.receipts(of: [keyed], maxQueued: 0) == [Receipt(job: job, isNew: false)])
             let error = #expect(throws: JobsError.self) { try store.receipts(of: [request()], maxQueued: 1) }
             #expect(error?.code == .full)
             _ = try store.cancel([job], now: noon)
