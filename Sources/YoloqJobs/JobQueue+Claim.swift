@@ -31,7 +31,8 @@ extension JobQueue {
         giveUp: () -> Bool = { false }
     ) throws(JobsError) -> [Claim] {
         guard !models.isEmpty, limit > 0 else { return [] }
-        let token = Int64.random(in: 1...Int64.max)
+        // Each job's token is this and its id, so that the token of each says by itself whether its claim still holds.
+        let token = Int64.random(in: 1...Int64.max / 2)
         let arguments: StatementArguments = [
             token, worker, now.microseconds, "[\(models.map(String.init).joined(separator: ","))]", loaded,
             JobQueue.loadedModelBonus.wholeMicroseconds, limit,
@@ -63,7 +64,7 @@ extension JobQueue {
     /// Finds the head of each served model that is not paused, chooses a model by its head, takes the first few jobs of
     /// that model: all through `jobs_queued`, so that the cost depends neither on the backlog nor on the history.
     static let claimStatement = """
-        UPDATE jobs SET state = 2, claim_token = ?1, worker_id = ?2, started_at_us = ?3, attempts = attempts + 1
+        UPDATE jobs SET state = 2, claim_token = ?1 + id, worker_id = ?2, started_at_us = ?3, attempts = attempts + 1
         WHERE id IN (
             SELECT id FROM jobs INDEXED BY jobs_queued
             WHERE state = 1 AND model_id = (
@@ -95,7 +96,7 @@ extension JobQueue {
                 SET state = 1, claim_token = NULL, attempts = attempts - 1,
                     worker_id = (SELECT attempts.worker_id \(last)),
                     started_at_us = (SELECT attempts.started_at_us \(last))
-                WHERE state = 2 AND worker_id = ? AND claim_token = ?
+                WHERE state = 2 AND worker_id = ? AND claim_token = ? + id
                 """,
             arguments: [worker, token]
         )
@@ -127,7 +128,7 @@ private struct ClaimedRow {
     init(_ row: Row, token: Int64) {
         claim = Claim(
             job: JobID(rawValue: row[0]),
-            token: token,
+            token: token + (row[0] as Int64),
             model: row[1],
             attempt: row[3],
             crashes: row[4],
