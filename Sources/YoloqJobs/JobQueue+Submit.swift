@@ -87,6 +87,9 @@ extension JobQueue {
 private struct Checked {
     private var batches: Set<String> = []
     private var texts: Set<String> = []
+    /// So that no sum of times is more than 64 bits hold.
+    private static let longest = Duration.seconds(100 * 366 * 86400)
+    private static let moments = Timestamp(microseconds: 1)..<Timestamp(microseconds: 253_402_300_800_000_000)
 
     mutating func check(_ request: JobRequest) throws(JobsError) {
         guard !request.source.isEmpty else { throw JobsError(.invalidRequest, "a job needs a source") }
@@ -96,8 +99,16 @@ private struct Checked {
         guard (1...1000).contains(request.retry.maxAttempts) else {
             throw JobsError(.invalidRequest, "a job has 1 to 1000 attempts, not \(request.retry.maxAttempts)")
         }
-        guard request.timeLimit.map({ $0 > .zero }) ?? true else {
-            throw JobsError(.invalidRequest, "a time limit is longer than nothing")
+        guard request.timeLimit.map({ $0 >= .microseconds(1) && $0 <= Checked.longest }) ?? true else {
+            throw JobsError(.invalidRequest, "a time limit is longer than nothing, and at most 100 years")
+        }
+        for delay in [request.retry.firstDelay, request.retry.longestDelay]
+        where delay < .zero || delay > Checked.longest {
+            throw JobsError(.invalidRequest, "a delay is 0 or more, and at most 100 years")
+        }
+        for moment in [request.runAt, request.expiresAt] {
+            guard let moment, !Checked.moments.contains(moment) else { continue }
+            throw JobsError(.invalidRequest, "a time is after 1970 and before 10000")
         }
         guard !request.reusesResults || request.pin != nil || request.content != nil else {
             throw JobsError(

@@ -332,11 +332,18 @@ struct ReferenceQueue {
         let isValid =
             !request.source.isEmpty && request.key != "" && request.latestKey != ""
             && (1...1000).contains(request.retry.maxAttempts)
-            && request.timeLimit.map { $0 > .zero } ?? true
+            && request.timeLimit.map { $0 >= .microseconds(1) && $0 < years(101) } ?? true
+            && request.retry.firstDelay >= .zero && request.retry.firstDelay < years(101)
+            && request.retry.longestDelay >= .zero && request.retry.longestDelay < years(101)
+            && [request.runAt, request.expiresAt].compactMap(\.self).allSatisfy { moment in
+                moment.microseconds > 0 && moment < Timestamp(microseconds: 0) + years(8031)
+            }
             && (!request.reusesResults || request.pin != nil || request.content != nil)
             && request.batch.map { name in !name.allSatisfy(\.isNumber) } ?? true
         guard isValid else { throw JobsError(.invalidRequest, "the request is wrong") }
     }
+
+    private func years(_ count: Int64) -> Duration { .seconds(count * 365 * 86400) }
 
     private mutating func add(_ request: JobRequest, now: Timestamp) -> JobID {
         let model = row(of: request.model)

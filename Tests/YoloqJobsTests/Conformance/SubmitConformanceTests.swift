@@ -59,7 +59,10 @@ struct SubmitConformanceTests {
         let wrong: [(inout JobRequest) -> Void] = [
             { $0.source = "" }, { $0.key = "" }, { $0.latestKey = "" }, { $0.batch = "17" }, { $0.batch = "" },
             { $0.retry.maxAttempts = 0 }, { $0.retry.maxAttempts = 1001 }, { $0.timeLimit = .zero },
-            { $0.reusesResults = true },
+            { $0.reusesResults = true }, { $0.timeLimit = .nanoseconds(1) }, { $0.timeLimit = .seconds(Int64.max) },
+            { $0.retry.firstDelay = .seconds(-1) }, { $0.retry.longestDelay = .seconds(Int64.max) },
+            { $0.runAt = Timestamp(microseconds: 0) }, { $0.runAt = Timestamp(microseconds: .max) },
+            { $0.expiresAt = Timestamp(microseconds: .min) },
         ]
         try withStore(kind) { store throws in
             for change in wrong {
