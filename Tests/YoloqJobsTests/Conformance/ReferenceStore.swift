@@ -115,12 +115,16 @@ final class ReferenceStore: JobStore {
 
     func models() -> [ServedModel] {
         queue.withLock { queue in
-            queue.models.indices.map { index in
+            var counts = [JobCounts](repeating: JobCounts(), count: queue.models.count)
+            for index in queue.jobs.indices {
+                counts[Int(queue.jobs[index].model) - 1][queue.jobs[index].state] += 1
+            }
+            return queue.models.indices.map { index in
                 ServedModel(
                     id: Int64(index + 1),
                     reference: queue.models[index],
                     isPaused: queue.isPaused(Int64(index + 1)),
-                    counts: queue.counts { $0.model == Int64(index + 1) }
+                    counts: counts[index]
                 )
             }
         }
@@ -128,7 +132,8 @@ final class ReferenceStore: JobStore {
 
     func counts(ofBatch batch: String) -> JobCounts? {
         queue.withLock { queue in
-            let counts = queue.counts { $0.request.batch == batch }
+            var counts = JobCounts()
+            for job in queue.jobs where job.request.batch == batch { counts[job.state] += 1 }
             // A batch is there as long as a job of it is.
             return counts.total > 0 ? counts : nil
         }
@@ -137,8 +142,15 @@ final class ReferenceStore: JobStore {
 
 /// A job of the reference queue.
 struct ReferenceJob {
+    /// Kept by reference, since jobs are copied all the time.
+    private final class Kept: Sendable {
+        let request: JobRequest
+
+        init(_ request: JobRequest) { self.request = request }
+    }
+
     let id: JobID
-    let request: JobRequest
+    private let kept: Kept
     let createdAt: Timestamp
     var model: Int64
     var state: JobState
@@ -157,6 +169,18 @@ struct ReferenceJob {
     var result: String?
     /// Every try, the running one included.
     var tries: [Attempt] = []
+
+    init(id: JobID, request: JobRequest, createdAt: Timestamp, model: Int64, runAt: Timestamp) {
+        self.id = id
+        kept = Kept(request)
+        self.createdAt = createdAt
+        self.model = model
+        self.runAt = runAt
+        state = runAt > createdAt ? .scheduled : .queued
+        expiresAt = request.expiresAt
+    }
+
+    var request: JobRequest { kept.request }
 
     var content: ContentHash? { request.content?.sha256 ?? request.pin?.sha256 }
 
@@ -214,10 +238,6 @@ struct ReferenceQueue {
             if jobs[middle].id < job { low = middle + 1 } else { high = middle }
         }
         return low < jobs.count && jobs[low].id == job ? low : nil
-    }
-
-    func counts(where belongs: (ReferenceJob) -> Bool) -> JobCounts {
-        jobs.reduce(into: JobCounts()) { counts, job in if belongs(job) { counts[job.state] += 1 } }
     }
 
     func isPaused(_ model: Int64) -> Bool {
@@ -303,12 +323,12 @@ struct ReferenceQueue {
         now: Timestamp
     ) throws(JobsError) -> [Receipt] {
         for request in requests { try check(request) }
-        let waiting = jobs.count(where: \.waits)
+        let waiting = jobs.indices.count { jobs[$0].waits }
         var receipts: [Receipt] = []
         var newest: [String: JobID] = [:]
         for request in requests {
-            if let key = request.key, let job = jobs.first(where: { $0.request.key == key }) {
-                receipts.append(Receipt(job: job.id, isNew: false))
+            if let key = request.key, let job = jobs.indices.first(where: { jobs[$0].request.key == key }) {
+                receipts.append(Receipt(job: jobs[job].id, isNew: false))
                 continue
             }
             let job = add(request, now: now)
@@ -321,7 +341,7 @@ struct ReferenceQueue {
                 _ = cancel(jobs[index].id, supersededBy: newer, now: now)
             }
         }
-        let wanted = jobs.count(where: \.waits) + rest
+        let wanted = jobs.indices.count { jobs[$0].waits } + rest
         if let maxQueued, wanted > maxQueued, wanted > waiting {
             throw JobsError(.full, "too many jobs wait")
         }
@@ -348,15 +368,12 @@ struct ReferenceQueue {
     private mutating func add(_ request: JobRequest, now: Timestamp) -> JobID {
         let model = row(of: request.model)
         lastJob += 1
-        let runAt = request.runAt ?? now
         var job = ReferenceJob(
             id: JobID(rawValue: lastJob),
             request: request,
             createdAt: now,
             model: model,
-            state: runAt > now ? .scheduled : .queued,
-            runAt: runAt,
-            expiresAt: request.expiresAt
+            runAt: request.runAt ?? now
         )
         if let twin = twin(of: job) {
             job.leader = twin.id
@@ -385,11 +402,11 @@ struct ReferenceQueue {
     /// What the job can share: a result, else a job that runs, else one that is queued; the oldest of the first model.
     private func twin(of job: ReferenceJob) -> ReferenceJob? {
         guard job.request.reusesResults else { return nil }
-        let twins = jobs.filter { other in
-            other.request.reusesResults && other.content == job.content
-                && other.request.parameters == job.request.parameters
-                && models[Int(other.model) - 1].sha256 == models[Int(job.model) - 1].sha256
-        }
+        let twins = jobs.indices.filter { other in
+            jobs[other].request.reusesResults && jobs[other].content == job.content
+                && jobs[other].request.parameters == job.request.parameters
+                && models[Int(jobs[other].model) - 1].sha256 == models[Int(job.model) - 1].sha256
+        }.map { jobs[$0] }
         // A job that is not to run yet waits for its time, not for another job.
         let states: [JobState] = job.state == .scheduled ? [.succeeded] : [.succeeded, .running, .queued]
         for state in states {
@@ -578,9 +595,12 @@ struct ReferenceQueue {
     }
 
     func nextDue() -> Timestamp? {
-        let starts = jobs.filter { $0.state == .scheduled }.compactMap(\.runAt)
-        let deadlines = jobs.filter(\.waits).compactMap(\.expiresAt)
-        return (starts + deadlines).min()
+        var due: Timestamp?
+        for index in jobs.indices where jobs[index].waits {
+            if jobs[index].state == .scheduled, let runAt = jobs[index].runAt { due = min(due ?? runAt, runAt) }
+            if let expiresAt = jobs[index].expiresAt { due = min(due ?? expiresAt, expiresAt) }
+        }
+        return due
     }
 
     mutating func prune(_ state: JobState, before moment: Timestamp) -> Int {
