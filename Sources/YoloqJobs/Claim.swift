@@ -73,6 +73,8 @@ public struct Outcome: Sendable, Hashable {
         case retry(JobFailure, at: Timestamp)
         /// Back to the queue at once with one crash more.
         case suspect(JobFailure)
+        /// Failed for good with one crash more.
+        case quarantine(JobFailure)
         /// Back to the queue at once, as if nothing had been.
         case giveBack
     }
@@ -86,7 +88,7 @@ public struct Outcome: Sendable, Hashable {
         case .succeeded(let result): return .succeed(result: result)
         case .interrupted: return .giveBack
         case .crashed(let failure):
-            return claim.crashes + 1 < Outcome.crashLimit ? .suspect(failure) : .fail(failure)
+            return claim.crashes + 1 < Outcome.crashLimit ? .suspect(failure) : .quarantine(failure)
         case .failed(let failure):
             let at = finishedAt + claim.retry.delay(afterAttempt: claim.attempt, jitter: jitter)
             let isTooLate = claim.expiresAt.map { at >= $0 } ?? false

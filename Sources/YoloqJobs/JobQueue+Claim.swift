@@ -31,7 +31,8 @@ extension JobQueue {
         giveUp: () -> Bool = { false }
     ) throws(JobsError) -> [Claim] {
         guard !models.isEmpty, limit > 0 else { return [] }
-        let token = Int64.random(in: 1...Int64.max)
+        // Each job's token is this and its id, so that the token of each says by itself whether its claim still holds.
+        let token = Int64.random(in: 1...Int64.max / 2)
         let arguments: StatementArguments = [
             token, worker, now.microseconds, "[\(models.map(String.init).joined(separator: ","))]", loaded,
             JobQueue.loadedModelBonus.wholeMicroseconds, limit,
@@ -46,7 +47,7 @@ extension JobQueue {
                 guard late.isEmpty else {
                     // Rare, so simple: put everything back, end what is late, ask again.
                     try unclaim(token, worker: worker, in: database)
-                    if try expire(now: now, in: database) > 0 { kinds = .results }
+                    kinds.formUnion(try expire(now: now, in: database).1)
                     continue
                 }
                 var changes = CountChanges()
@@ -55,7 +56,7 @@ extension JobQueue {
                 }
                 try changes.apply(to: database)
                 // RETURNING gives rows in no order.
-                return (claims.sorted { $0.order < $1.order }.map(\.claim), kinds)
+                return (claims.sorted { $0.goesBefore($1) }.map(\.claim), kinds)
             }
         }
     }
@@ -63,7 +64,7 @@ extension JobQueue {
     /// Finds the head of each served model that is not paused, chooses a model by its head, takes the first few jobs of
     /// that model: all through `jobs_queued`, so that the cost depends neither on the backlog nor on the history.
     static let claimStatement = """
-        UPDATE jobs SET state = 2, claim_token = ?1, worker_id = ?2, started_at_us = ?3, attempts = attempts + 1
+        UPDATE jobs SET state = 2, claim_token = ?1 + id, worker_id = ?2, started_at_us = ?3, attempts = attempts + 1
         WHERE id IN (
             SELECT id FROM jobs INDEXED BY jobs_queued
             WHERE state = 1 AND model_id = (
@@ -86,13 +87,16 @@ extension JobQueue {
             backoff_us, backoff_limit_us, expires_at_us, run_at_us, started_at_us, priority
         """
 
-    /// Takes back a claim of this very transaction.
+    /// Takes back a claim of this very transaction; who ran the job before, and when, is told by its history.
     private func unclaim(_ token: Int64, worker: String, in database: Database) throws {
+        let last = "FROM attempts WHERE attempts.job_id = jobs.id ORDER BY attempts.id DESC LIMIT 1"
         try database.execute(
             sql: """
                 UPDATE jobs INDEXED BY jobs_running
-                SET state = 1, claim_token = NULL, worker_id = NULL, started_at_us = NULL, attempts = attempts - 1
-                WHERE state = 2 AND worker_id = ? AND claim_token = ?
+                SET state = 1, claim_token = NULL, attempts = attempts - 1,
+                    worker_id = (SELECT attempts.worker_id \(last)),
+                    started_at_us = (SELECT attempts.started_at_us \(last))
+                WHERE state = 2 AND worker_id = ? AND claim_token = ? + id
                 """,
             arguments: [worker, token]
         )
@@ -119,12 +123,12 @@ extension JobQueue {
 private struct ClaimedRow {
     let claim: Claim
     let batch: Int64?
-    let order: (Int64, Int64, Int64)
+    private let priority: Int64
 
     init(_ row: Row, token: Int64) {
         claim = Claim(
             job: JobID(rawValue: row[0]),
-            token: token,
+            token: token + (row[0] as Int64),
             model: row[1],
             attempt: row[3],
             crashes: row[4],
@@ -143,7 +147,12 @@ private struct ClaimedRow {
             startedAt: Timestamp(microseconds: row[15])
         )
         batch = row[2]
-        order = (-(row[16] as Int64), row[14], row[0])
+        priority = row[16]
+    }
+
+    func goesBefore(_ other: ClaimedRow) -> Bool {
+        // Not by the negated priority: the least one has no opposite.
+        (other.priority, claim.queuedAt, claim.job) < (priority, other.claim.queuedAt, other.claim.job)
     }
 }
 

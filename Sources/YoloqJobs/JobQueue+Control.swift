@@ -41,8 +41,8 @@ extension JobQueue {
 
     /// Queues jobs that failed or were cancelled, with all their attempts before them again.
     ///
-    /// What they failed with goes into their history. A job over which a process has died runs alone again, and a deadline
-    /// does not hold any more.
+    /// What they failed with goes into their history, and a try that was cancelled as an interrupted one. A job over which
+    /// a process has died runs alone again, and a deadline does not hold any more.
     ///
     /// - Parameters:
     ///   - jobs: At most a few hundred: all are changed in one transaction.
@@ -59,11 +59,12 @@ extension JobQueue {
         return try write("retry", durability: options.durability) { database in
             var transition = Transition()
             var lookup = RowLookup(now: now)
-            let newModel = try model.map { try lookup.model($0, in: database) }
             let queued = try jobs.filter { job in
                 guard let row = try JobRow.fetch(job, in: database), [.failed, .cancelled].contains(row.state)
                 else { return false }
-                if row.state == .failed { try rememberFailure(of: job, in: database) }
+                try rememberLastTry(of: job, in: database)
+                // Here, so that a model becomes known with its first job.
+                let model = try model.map { try lookup.model($0, in: database) } ?? row.model
                 try database.cachedStatement(
                     sql: """
                         UPDATE jobs SET state = 1, model_id = ?, run_at_us = ?, attempts = 0, crashes = min(crashes, 1),
@@ -71,9 +72,9 @@ extension JobQueue {
                             superseded_by = NULL, leader_id = NULL, expires_at_us = NULL
                         WHERE id = ?
                         """
-                ).execute(arguments: [newModel ?? row.model, now.microseconds, job.rawValue])
+                ).execute(arguments: [model, now.microseconds, job.rawValue])
                 transition.move(model: row.model, batch: row.batch, from: row.state, to: nil)
-                transition.move(model: newModel ?? row.model, batch: row.batch, from: nil, to: .queued)
+                transition.move(model: model, batch: row.batch, from: nil, to: .queued)
                 return true
             }
             try transition.finish(in: database)
@@ -81,16 +82,21 @@ extension JobQueue {
         }
     }
 
-    /// Moves the last attempt of a failed job from its own row to the history, unless it never ran or is there already.
-    private func rememberFailure(of job: JobID, in database: Database) throws {
+    /// Moves the last attempt of a job from its own row to the history, unless it never ran or is there already.
+    ///
+    /// One that was cancelled becomes an interrupted one: it did not end its job after all.
+    private func rememberLastTry(of job: JobID, in database: Database) throws {
         try database.cachedStatement(
             sql: """
                 INSERT INTO attempts
                     (job_id, number, worker_id, started_at_us, ended_at_us, outcome, error_kind, error_message)
-                SELECT id, max(attempts, 1), worker_id, started_at_us, finished_at_us,
-                    CASE error_kind WHEN 'crashed' THEN 'crash' ELSE 'error' END, error_kind, error_message
-                FROM jobs WHERE id = ?1 AND started_at_us IS NOT NULL AND NOT EXISTS (
-                    SELECT 1 FROM attempts WHERE job_id = ?1 AND attempts.started_at_us = jobs.started_at_us
+                SELECT id, attempts + (crashes >= \(Outcome.crashLimit)), worker_id, started_at_us, finished_at_us,
+                    CASE WHEN state = 5 THEN 'interrupted' WHEN crashes >= \(Outcome.crashLimit) THEN 'crash' ELSE 'error' END,
+                    error_kind, error_message
+                FROM jobs WHERE id = ?1 AND started_at_us IS NOT NULL AND (
+                    error_kind <> '\(JobQueue.expiredKind)' OR NOT EXISTS (
+                        SELECT 1 FROM attempts WHERE job_id = ?1 AND attempts.started_at_us = jobs.started_at_us
+                    )
                 )
                 """
         ).execute(arguments: [job.rawValue])

@@ -155,9 +155,8 @@ extension JobQueue {
                 database.cachedStatement(sql: "SELECT * FROM jobs WHERE id = ?"),
                 arguments: [job.rawValue]
             )
-            // The job's own row holds the last try, unless that one has been moved to the history since.
-            if let last = last.flatMap(Attempt.init(job:)), last.startedAt != attempts.last?.startedAt {
-                attempts.append(last)
+            if let last, let own = Attempt(job: last), !Attempt.isMoved(own, after: attempts.last) {
+                attempts.append(own)
             }
             return attempts
         }
@@ -269,22 +268,31 @@ extension Attempt {
         )
     }
 
+    /// Whether the last try of a job is in the history already: so it is if the job ended while it waited.
+    fileprivate static func isMoved(_ own: Attempt, after last: Attempt?) -> Bool {
+        // Only cancelling and deadlines end a job that waits; its last try began when that in the history did.
+        guard own.outcome == .cancelled || own.failure?.kind == JobQueue.expiredKind else { return false }
+        return own.startedAt == last?.startedAt
+    }
+
     /// The try that a job's own row tells of; nil if it waits, or ended without one.
     fileprivate init?(job row: Row) {
         guard let state = JobState(rawValue: row["state"]), let startedAt = row["started_at_us"] as Int64? else {
             return nil
         }
         let failure = JobFailure(row)
+        // So many a job has that failed with a crash, and no other.
+        let isCrash = (row["crashes"] as Int) >= YoloqJobs.Outcome.crashLimit
         let outcome: Outcome
         switch state {
         case .scheduled, .queued: return nil
         case .running: outcome = .running
         case .succeeded: outcome = .succeeded
-        case .failed: outcome = failure?.kind == "crashed" ? .crash : .error
+        case .failed: outcome = isCrash ? .crash : .error
         case .cancelled: outcome = .cancelled
         }
         self.init(
-            number: max(row["attempts"], 1),
+            number: (row["attempts"] as Int) + (isCrash ? 1 : 0),
             worker: row["worker_id"],
             startedAt: Timestamp(microseconds: startedAt),
             endedAt: (row["finished_at_us"] as Int64?).map(Timestamp.init),

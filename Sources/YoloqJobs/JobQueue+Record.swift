@@ -49,7 +49,7 @@ extension JobQueue {
         case .succeed(let result):
             try database.cachedStatement(sql: "INSERT INTO results (job_id, document) VALUES (?, ?)")
                 .execute(arguments: [claim.job.rawValue, result])
-        case .fail: break
+        case .fail, .quarantine: break
         case .retry(let failure, _): try remember(outcome, as: .error, failure, in: database)
         case .suspect(let failure): try remember(outcome, as: .crash, failure, in: database)
         case .giveBack: try remember(outcome, as: .interrupted, nil, in: database)
@@ -88,7 +88,7 @@ extension Outcome.Verdict {
     fileprivate var state: JobState {
         switch self {
         case .succeed: .succeeded
-        case .fail: .failed
+        case .fail, .quarantine: .failed
         case .retry: .scheduled
         case .suspect, .giveBack: .queued
         }
@@ -100,6 +100,7 @@ extension Outcome.Verdict {
         case .fail: Fenced.fail
         case .retry: Fenced.retry
         case .suspect: Fenced.suspect
+        case .quarantine: Fenced.quarantine
         case .giveBack: Fenced.giveBack
         }
     }
@@ -107,7 +108,8 @@ extension Outcome.Verdict {
     fileprivate func arguments(at end: Timestamp) -> StatementArguments {
         switch self {
         case .succeed: [end.microseconds]
-        case .fail(let failure): [end.microseconds, failure.kind, failure.message, failure.isRetryable]
+        case .fail(let failure), .quarantine(let failure):
+            [end.microseconds, failure.kind, failure.message, failure.isRetryable]
         case .retry(_, let at): [at.microseconds]
         case .suspect, .giveBack: []
         }
@@ -119,6 +121,12 @@ private enum Fenced {
     static let succeed = statement("state = 3, finished_at_us = ?")
     static let fail = statement(
         "state = 4, finished_at_us = ?, error_kind = ?, error_message = ?, error_retryable = ?"
+    )
+    static let quarantine = statement(
+        """
+        state = 4, finished_at_us = ?, error_kind = ?, error_message = ?, error_retryable = ?,
+        attempts = attempts - 1, crashes = crashes + 1
+        """
     )
     static let retry = statement("state = 0, run_at_us = ?")
     static let suspect = statement("state = 1, attempts = attempts - 1, crashes = crashes + 1")

@@ -20,8 +20,9 @@ extension JobQueue {
     /// - Parameters:
     ///   - requests: The jobs, in the order in which they shall run; may be a lazy sequence of any length.
     ///   - now: The time of submission, one for all.
-    ///   - maxQueued: Refuses a chunk with which more jobs than this would wait (queued or scheduled), and the first chunk
-    ///     if the whole submit would, as far as `requests` knows its length; nil for no bound.
+    ///   - maxQueued: Refuses a chunk after which more jobs than this would wait (queued or scheduled), and the first chunk
+    ///     if the whole submit would, as far as `requests` knows its length; nil for no bound. What adds no waiting job,
+    ///     such as one that is there already by its key, is never refused.
     ///   - acknowledge: Called with the jobs of each chunk once they are safe, in the order of the requests.
     /// - Throws: `invalidRequest` if a batch's name holds only digits or a text is no JSON where it must be; `full`; `busy`,
     ///   `diskFull`, `io`; what `acknowledge` throws. The chunks that were acknowledged stay.
@@ -43,41 +44,44 @@ extension JobQueue {
                 byteCount += request.content?.bytes.count ?? 0
             }
             guard !chunk.isEmpty else { return }
-            let room = maxQueued.map { Room(count: max(announced, chunk.count), limit: $0) }
+            let room = maxQueued.map { Room(later: max(announced - chunk.count, 0), limit: $0) }
             try acknowledge(submitChunk(chunk, now: now, room: room))
             announced -= chunk.count
         }
     }
 
-    /// How many jobs want in, and how many may wait.
+    /// How many jobs want in after a chunk, and how many may wait.
     private struct Room {
-        let count: Int
+        let later: Int
         let limit: Int
     }
 
     private func submitChunk(_ requests: [JobRequest], now: Timestamp, room: Room?) throws(JobsError) -> [Receipt] {
         try JobQueue.check(requests)
         return try write("submit", durability: options.durability) { database in
-            if let room { try JobQueue.check(room, in: database) }
+            let waiting = room == nil ? 0 : try JobQueue.waiting(in: database)
             var submission = Submission(now: now)
             let receipts = try requests.map { try submission.add($0, to: database) }
             try submission.supersede(in: self, database)
             try submission.transition.finish(in: database)
+            // At the end, when it is known which of them wait: some were there already, have a result or replace others.
+            if let room { try JobQueue.check(room, after: waiting, in: database) }
             return (receipts, submission.transition.kinds)
         }
     }
 
-    private static func check(_ room: Room, in database: Database) throws {
-        let waiting =
-            try Int.fetchOne(
-                database.cachedStatement(sql: "SELECT sum(queued + scheduled) FROM model_counts")
-            ) ?? 0
-        guard waiting + room.count > room.limit else { return }
+    private static func check(_ room: Room, after before: Int, in database: Database) throws {
+        let wanted = try waiting(in: database) + room.later
+        guard wanted > room.limit, wanted > before else { return }
         throw JobsError(
             .full,
-            "the queue is full: \(waiting) jobs wait, \(room.count) more would be beyond the \(room.limit) that may. "
+            "the queue is full: \(before) jobs wait, \(wanted - before) more would be beyond the \(room.limit) that may. "
                 + "Try again later, or run more workers"
         )
+    }
+
+    private static func waiting(in database: Database) throws -> Int {
+        try Int.fetchOne(database.cachedStatement(sql: "SELECT sum(queued + scheduled) FROM model_counts")) ?? 0
     }
 
     // The schema would refuse these too, but not in words.
@@ -92,6 +96,9 @@ extension JobQueue {
 private struct Checked {
     private var batches: Set<String> = []
     private var texts: Set<String> = []
+    /// So that no sum of times is more than 64 bits hold.
+    private static let longest = Duration.seconds(100 * 366 * 86400)
+    private static let moments = Timestamp(microseconds: 1)..<Timestamp(microseconds: 253_402_300_800_000_000)
 
     mutating func check(_ request: JobRequest) throws(JobsError) {
         guard !request.source.isEmpty else { throw JobsError(.invalidRequest, "a job needs a source") }
@@ -101,8 +108,16 @@ private struct Checked {
         guard (1...1000).contains(request.retry.maxAttempts) else {
             throw JobsError(.invalidRequest, "a job has 1 to 1000 attempts, not \(request.retry.maxAttempts)")
         }
-        guard request.timeLimit.map({ $0 > .zero }) ?? true else {
-            throw JobsError(.invalidRequest, "a time limit is longer than nothing")
+        guard request.timeLimit.map({ $0 >= .microseconds(1) && $0 <= Checked.longest }) ?? true else {
+            throw JobsError(.invalidRequest, "a time limit is longer than nothing, and at most 100 years")
+        }
+        for delay in [request.retry.firstDelay, request.retry.longestDelay]
+        where delay < .zero || delay > Checked.longest {
+            throw JobsError(.invalidRequest, "a delay is 0 or more, and at most 100 years")
+        }
+        for moment in [request.runAt, request.expiresAt] {
+            guard let moment, !Checked.moments.contains(moment) else { continue }
+            throw JobsError(.invalidRequest, "a time is after 1970 and before 10000")
         }
         guard !request.reusesResults || request.pin != nil || request.content != nil else {
             throw JobsError(
@@ -212,7 +227,9 @@ private struct Submission {
     private func twin(of request: JobRequest, parameters: Int64, in database: Database) throws -> JobRow? {
         guard let sha256 = request.sha256 else { return nil }
         let select = try database.cachedStatement(sql: JobQueue.twinStatement)
-        for state in [JobState.succeeded, .running, .queued] {
+        // A job that is not to run yet waits for its time, not for another job, whose end could come before it.
+        let isDelayed = request.runAt.map { $0 > now } ?? false
+        for state in isDelayed ? [JobState.succeeded] : [.succeeded, .running, .queued] {
             let row = try Row.fetchOne(
                 select,
                 arguments: [Data(sha256.bytes), parameters, request.model.sha256, state.rawValue]

@@ -40,32 +40,36 @@ extension JobQueue {
     /// - Throws: `busy`, `diskFull`, `io`.
     public func expire(now: Timestamp) throws(JobsError) -> Int {
         try write("end expired jobs", durability: .normal) { database in
-            let count = try expire(now: now, in: database)
-            return (count, count > 0 ? .results : [])
+            try expire(now: now, in: database)
         }
     }
 
-    func expire(now: Timestamp, in database: Database) throws -> Int {
+    func expire(now: Timestamp, in database: Database) throws -> (count: Int, WakeKinds) {
         let rows = try Row.fetchAll(
             database.cachedStatement(sql: JobQueue.expiringStatement),
             arguments: [now.microseconds, JobQueue.upkeepChunkCount]
         ).map(JobRow.init)
         let update = try database.cachedStatement(
             sql: """
-                UPDATE jobs SET state = 4, finished_at_us = ?, error_kind = 'expired', error_retryable = 0,
+                UPDATE jobs SET state = 4, finished_at_us = ?, error_kind = '\(JobQueue.expiredKind)', error_retryable = 0,
                     error_message = 'it had not started when its deadline passed. Run more workers, or submit it again'
                 WHERE id = ?
                 """
         )
         var transition = Transition()
-        for row in rows {
+        for var row in rows {
+            // The end of its leader may have queued it a moment ago.
+            if row.reuses, let changed = try JobRow.fetch(JobID(rawValue: row.id), in: database) { row = changed }
             try update.execute(arguments: [now.microseconds, row.id])
             transition.move(row, to: .failed)
             if row.reuses { try transition.settleFollowers(of: row.id, hasResult: false, at: now, in: database) }
         }
         try transition.finish(in: database)
-        return rows.count
+        return (rows.count, transition.kinds)
     }
+
+    /// The reason of jobs whose deadline passed before they started.
+    static let expiredKind = "expired"
 
     static let expiringStatement = """
         SELECT \(JobRow.columns) FROM jobs INDEXED BY jobs_expiring

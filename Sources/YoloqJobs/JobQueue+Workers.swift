@@ -155,15 +155,16 @@ extension JobQueue {
         _ transition: inout Transition,
         in database: Database
     ) throws -> Int {
+        // A job with a crash runs alone in a process of its own: its worker's death is not its fault.
         try database.execute(
             sql: """
                 INSERT INTO attempts (job_id, number, worker_id, started_at_us, ended_at_us, outcome)
-                SELECT id, attempts, worker_id, started_at_us, ?, ? FROM jobs INDEXED BY jobs_running
-                WHERE state = 2 AND worker_id = ?
+                SELECT id, attempts, worker_id, started_at_us, ?,
+                    CASE WHEN crashes > 0 AND ?2 = 'crash' THEN 'rescued' ELSE ?2 END
+                FROM jobs INDEXED BY jobs_running WHERE state = 2 AND worker_id = ?
                 """,
             arguments: [now.microseconds, outcome.rawValue, worker]
         )
-        // A job with a crash runs alone in a process of its own: its worker's death is not its fault.
         let crashes = outcome == .crash ? "max(crashes, 1)" : "crashes"
         let rows = try Row.fetchAll(
             database,

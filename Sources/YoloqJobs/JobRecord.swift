@@ -64,13 +64,14 @@ public struct Attempt: Sendable, Hashable {
         case succeeded
         /// It ended with an error, which `failure` tells.
         case error
-        /// Somebody cancelled the job.
+        /// Somebody cancelled the job; after a retry of the job such a try counts as interrupted.
         case cancelled
         /// Its worker had to stop; not counted.
         case interrupted
         /// Its process died; not counted as an attempt but as a crash.
         case crash
-        /// Its worker was given up: it had not been heard of for a lease, or its machine started anew. Not counted.
+        /// Its worker was given up: it had not been heard of for a lease, or its machine started anew, or it died while the
+        /// job ran alone in a process of its own. Not counted.
         case rescued
     }
 
@@ -85,5 +86,7 @@ public struct Attempt: Sendable, Hashable {
     /// How it ended.
     public let outcome: Outcome
     /// What went wrong, in the words of whoever noticed.
+    ///
+    /// Of a try that did not end its job, every error counts as retryable, and nothing else does.
     public let failure: JobFailure?
 }

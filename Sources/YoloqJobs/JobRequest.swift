@@ -37,7 +37,7 @@ public struct JobRequest: Sendable, Hashable {
     /// Names a source of which only the newest job matters: this job cancels those of the same name that wait.
     public var latestKey: String?
     /// Whether to share results by content: a stored result of the same bytes, model hash and parameters becomes this
-    /// job's at once, and a job under way is joined.
+    /// job's at once, and a job that is queued or runs is joined, unless this one is not to run yet.
     ///
     /// Needs a `pin` or `content`, and looks at jobs alone that ask for the same.
     public var reusesResults = false
@@ -103,8 +103,11 @@ public struct RetryPolicy: Sendable, Hashable {
     ///   - jitter: A random number from 0 to 1, so that jobs that failed together do not come back together.
     /// - Returns: The doubled and bounded delay, times 0.75 to 1.25.
     public func delay(afterAttempt attempt: Int, jitter: Double) -> Duration {
-        // 2^40 µs is beyond any bound; a greater shift would overflow.
-        let doubled = firstDelay * (1 << min(max(attempt - 1, 0), 40))
-        return min(doubled, longestDelay) * (0.75 + 0.5 * jitter)
+        // Bounded before it is doubled again: a power of two of a long delay is more than a duration can hold.
+        var doubled = min(firstDelay, longestDelay)
+        for _ in 1..<max(attempt, 1) where doubled > .zero && doubled < longestDelay {
+            doubled = min(doubled * 2, longestDelay)
+        }
+        return doubled * (0.75 + 0.5 * jitter)
     }
 }

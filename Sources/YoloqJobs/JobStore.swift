@@ -43,7 +43,7 @@ public protocol JobStore: Sendable {
     /// Writes how claimed jobs ended; returns the claims that no longer held.
     func record(_ outcomes: [Outcome], jitter: () -> Double) throws(JobsError) -> [Claim]
 
-    /// The tokens under which a worker holds jobs.
+    /// The tokens under which a worker holds jobs, one for each.
     func tokens(ofWorker worker: String) throws(JobsError) -> Set<Int64>
 
     // MARK: Upkeep

@@ -39,4 +39,16 @@ struct WakeTests {
             watcher.wait(atMost: .seconds(700))
         }
     }
+
+    @Test(arguments: [false, true])
+    func `a deadline rings for results, and for work if somebody waited for that job`(isFollowed: Bool) throws {
+        try withQueue { queue in
+            _ = try queue.add(sharing("cat") { $0.expiresAt = noon + .seconds(1) })
+            if isFollowed { _ = try queue.add(sharing("cat")) }
+            let before = queue.wakeCounters
+            _ = try queue.expire(now: noon + .seconds(1))
+            #expect(queue.wakeCounters.results == before.results + 1)
+            #expect(queue.wakeCounters.work == before.work + (isFollowed ? 1 : 0))
+        }
+    }
 }
