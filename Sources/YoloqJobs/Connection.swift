@@ -83,7 +83,11 @@ struct Connection: Sendable {
     }
 
     /// Brings the schema up to date; refuses a file that a newer yoloq has changed.
-    func migrate(path: String) throws {
+    ///
+    /// - Parameter path: For the error.
+    /// - Returns: The last migration that the file had before; nil if it was empty.
+    /// - Throws: `newerSchema`, or SQLite's error.
+    func migrate(path: String) throws -> String? {
         var migrator = DatabaseMigrator()
         for migration in Schema.migrations {
             migrator.registerMigration(migration.identifier) { database in
@@ -96,7 +100,9 @@ struct Connection: Sendable {
                 "\(path) was changed by a newer yoloq. Use that version, or give another --db"
             )
         }
+        let before = try queue.read { try migrator.appliedMigrations($0).last }
         try migrator.migrate(queue)
+        return before
     }
 
     /// Makes the connection refuse writes.

@@ -148,7 +148,8 @@ extension JobQueue {
         return count
     }
 
-    private func remove(
+    /// Takes a worker off the list inside a transaction and puts its jobs back into the queue; returns how many.
+    func remove(
         _ worker: String,
         jobsWere outcome: Attempt.Outcome,
         now: Timestamp,

@@ -36,6 +36,8 @@ public final class JobQueue: JobStore {
     public let path: String
     /// How it was opened.
     public let options: Options
+    /// The last migration that the file had when it was opened; nil if it was made.
+    public let schemaBefore: String?
 
     let paths: QueuePaths
     let wakeFile: WakeFile
@@ -78,14 +80,15 @@ public final class JobQueue: JobStore {
         let opened = try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
             try JobsError.wrapping("open the queue", path: path) {
                 let writer = Writer(try Connection(path: path, vfs: options.vfs))
-                try writer.connection.migrate(path: path)
+                let schemaBefore = try writer.connection.migrate(path: path)
                 let reader = try Connection(path: path, vfs: options.vfs)
                 try reader.refuseWrites()
-                return (Connections(writer: writer, reader: reader), FileIdentities(paths))
+                return (Connections(writer: writer, reader: reader), FileIdentities(paths), schemaBefore)
             }
         }
         connections = Locked(opened.0)
         files = opened.1
+        schemaBefore = opened.2
     }
 
     deinit {
@@ -145,6 +148,11 @@ public final class JobQueue: JobStore {
             // Not GRDB's `read`, which turns `query_only` off again behind itself.
             return try reader.queue.inDatabase(body)
         }
+    }
+
+    /// Runs a piece of work under the write lock, past the connections of this queue.
+    func withWriteLock<R>(_ body: () throws(JobsError) -> R) throws(JobsError) -> R {
+        try lock.withLock(patience: options.patience, giveUp: { false }, body)
     }
 
     /// Runs one write transaction under the write lock, then wakes who waits for it.

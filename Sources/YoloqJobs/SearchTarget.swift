@@ -27,13 +27,13 @@ struct SearchTarget {
         batch = try filter.batch.map {
             try Int64.fetchOne(database, sql: "SELECT id FROM batches WHERE name = ?", arguments: [$0]) ?? -1
         }
-        let everywhere = try SearchTarget.counts("model_counts", in: database)
+        let everywhere = try JobCounts(sumOf: "model_counts", in: database)
         var matching = everywhere
         let counters = [
             models.map { ("model_counts", "model_id", $0) }, batch.map { ("batch_counts", "batch_id", [$0]) },
         ]
         for (table, key, ids) in counters.compactMap(\.self) {
-            let counts = try SearchTarget.counts(table, of: (key, ids), in: database)
+            let counts = try JobCounts(sumOf: table, where: (key, ids), in: database)
             for state in JobState.allCases { matching[state] = min(matching[state], counts[state]) }
         }
         let wanted = (filter.states ?? Set(JobState.allCases)).filter { state in
@@ -45,18 +45,6 @@ struct SearchTarget {
         indexedCount = isEveryState ? nil : wanted.reduce(0) { $0 + everywhere[$1] }
     }
 
-    /// The sum of counters, of all rows or of those whose key is among some.
-    private static func counts(_ table: String, of rows: (key: String, ids: [Int64])? = nil, in database: Database)
-        throws -> JobCounts
-    {
-        let sums = JobState.allCases.map { "coalesce(sum(\($0.name)), 0)" }.joined(separator: ", ")
-        let condition = rows.map { " WHERE \($0.key) IN (\(list($0.ids)))" } ?? ""
-        let row = try Row.fetchOne(database, sql: "SELECT \(sums) FROM \(table)\(condition)")
-        var counts = JobCounts()
-        for (position, state) in JobState.allCases.enumerated() { counts[state] = row?[position] ?? 0 }
-        return counts
-    }
-
     /// The conditions on a row beyond its state and batch; no index is to be chosen for them.
     private var condition: (sql: String, arguments: StatementArguments) {
         var parts: [String] = []
@@ -65,7 +53,7 @@ struct SearchTarget {
         return (parts.map { " AND \($0)" }.joined(), errorKind.map { [$0] } ?? [])
     }
 
-    private static func list(_ numbers: [Int64]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
+    fileprivate static func list(_ numbers: [Int64]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
 
     // MARK: Down the ids
 
@@ -185,5 +173,22 @@ struct SearchTarget {
         )
         let rest = cursor.flatMap { $0.id == 0 ? nil : Cursor(value: $0.value, id: 0) }
         return (ids, last ?? rest)
+    }
+}
+
+extension JobCounts {
+    /// Adds up counters.
+    ///
+    /// - Parameters:
+    ///   - table: `model_counts` or `batch_counts`.
+    ///   - rows: The rows whose key is among some; nil for all.
+    ///   - database: Where.
+    /// - Throws: SQLite's error.
+    init(sumOf table: String, where rows: (key: String, ids: [Int64])? = nil, in database: Database) throws {
+        let sums = JobState.allCases.map { "coalesce(sum(\($0.name)), 0)" }.joined(separator: ", ")
+        let condition = rows.map { " WHERE \($0.key) IN (\(SearchTarget.list($0.ids)))" } ?? ""
+        let row = try Row.fetchOne(database, sql: "SELECT \(sums) FROM \(table)\(condition)")
+        self.init()
+        for (position, state) in JobState.allCases.enumerated() { self[state] = row?[position] ?? 0 }
     }
 }

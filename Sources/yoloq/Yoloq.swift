@@ -22,7 +22,8 @@ struct Yoloq: ParsableCommand {
         subcommands: [
             SubmitCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self, WaitCommand.self,
             ListCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self, ResumeCommand.self,
-            PruneCommand.self, PredictCommand.self, ModelsCommand.self, DoctorCommand.self, RunAloneCommand.self,
+            PruneCommand.self, PredictCommand.self, ModelsCommand.self, DoctorCommand.self, DBCommand.self,
+            RunAloneCommand.self,
         ]
     )
 
