@@ -32,13 +32,13 @@ enum FileSystem {
     }
 
     #if canImport(Darwin)
-        private static func kind(of path: String) -> String? {
+        static func kind(of path: String) -> String? {
             var status = statfs()
             guard statfs((path as NSString).deletingLastPathComponent, &status) == 0 else { return nil }
             return withUnsafeBytes(of: status.f_fstypename) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         }
     #else
-        private static func kind(of path: String) -> String? {
+        static func kind(of path: String) -> String? {
             guard let mounts = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8) else { return nil }
             return kind(of: path, mounts: mounts)
         }

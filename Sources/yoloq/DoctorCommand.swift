@@ -11,7 +11,10 @@ struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Check engine, models, queue and machine, and say what to do.",
-        discussion: "Ends with 0 if jobs can run here."
+        discussion: """
+            Looks at the queue from the outside too: who holds its locks, and which programs other than yoloq have it open. \
+            Ends with 0 if jobs can run here.
+            """
     )
 
     @OptionGroup var queueOptions: QueueOptions
@@ -22,7 +25,8 @@ struct DoctorCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let findings = [checkMachine(), checkEngine(), checkModels(), checkSQLite(), checkQueue(), checkDisk()]
+        let queue = QueueExamination(options: queueOptions).findings()
+        let findings = [checkMachine(), checkEngine(), checkModels(), checkSQLite()] + queue + [checkDisk()]
         for finding in findings {
             Console.print(json ? finding.json.description : finding.line)
         }
@@ -81,33 +85,6 @@ struct DoctorCommand: ParsableCommand {
         )
     }
 
-    private func checkQueue() -> Finding {
-        let path = queueOptions.path
-        guard FileManager.default.fileExists(atPath: path) else {
-            return Finding("queue", .good, "\(path) does not exist yet; the first submit makes it")
-        }
-        do {
-            return try queueOptions.withQueue(create: false) { queue in
-                let counts = try queue.counts()
-                let workers = try queue.workers(now: .now())
-                let dead = workers.count { !$0.isAlive }
-                let text =
-                    "\(path): \(counts.unfinished) unfinished and \(counts.finished) finished jobs, "
-                    + "\(workers.count - dead) live worker\(workers.count - dead == 1 ? "" : "s")"
-                guard dead == 0 else {
-                    return Finding(
-                        "queue",
-                        .doubtful,
-                        "\(text), \(dead) dead; jobs they were running are still marked running"
-                    )
-                }
-                return Finding("queue", .good, text)
-            }
-        } catch {
-            return Finding("queue", .broken, CommandFailure(error)?.message ?? "\(error)")
-        }
-    }
-
     private func checkDisk() -> Finding {
         var folder = URL(filePath: queueOptions.path).deletingLastPathComponent()
         while !FileManager.default.fileExists(atPath: folder.path), folder.path != "/" {
@@ -120,31 +97,4 @@ struct DoctorCommand: ParsableCommand {
         let text = String(format: "%.1f GiB free at %@", Double(free) / Double(1 << 30), folder.path as NSString)
         return Finding("disk", free > 1 << 28 ? .good : .doubtful, free > 1 << 28 ? text : text + ": soon full")
     }
-}
-
-/// One thing the doctor looked at.
-private struct Finding {
-    enum Grade: String { case good, doubtful, broken }
-
-    let what: String
-    let grade: Grade
-    let text: String
-
-    init(_ what: String, _ grade: Grade, _ text: String) {
-        self.what = what
-        self.grade = grade
-        self.text = text
-    }
-
-    var line: String {
-        let mark =
-            switch grade {
-            case .good: "ok"
-            case .doubtful: "!!"
-            case .broken: "NO"
-            }
-        return "\(mark)  \(what.padding(toLength: 8, withPad: " ", startingAt: 0)) \(text)"
-    }
-
-    var json: JSONValue { ["check": .string(what), "grade": .string(grade.rawValue), "text": .string(text)] }
 }

@@ -189,6 +189,12 @@ enum Checkout {
     /// Whether it is there.
     static let hasShared = FileManager.default.fileExists(atPath: shared + "/golden")
 
+    /// Whether there is a `python3`, to play a foreign program.
+    static let hasPython =
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
+            FileManager.default.isExecutableFile(atPath: "\($0)/python3")
+        }
+
     /// Whether the engine was installed, as `ops/test` does.
     ///
     /// That it works is for the tests to show.
