@@ -104,6 +104,29 @@ extension ResultDocument {
         self = try JSONDecoder().decode(ResultDocument.self, from: Data(text.utf8))
     }
 
+    /// Reads the times alone out of texts that `encoded` wrote.
+    ///
+    /// - Parameter texts: JSON; whatever is none is passed over.
+    /// - Returns: The times, in the order of the texts.
+    public static func timings(decoding texts: [String]) -> [Timing] {
+        let decoder = JSONDecoder()
+        // In one go: five hundred small texts take ten times as long as one of their size.
+        let tails = texts.compactMap(timingText)
+        let all = "[\(tails.joined(separator: ","))]"
+        if tails.count == texts.count, let timings = try? decoder.decode([Timing].self, from: Data(all.utf8)) {
+            return timings
+        }
+        return texts.compactMap { try? ResultDocument(decoding: $0).timing }
+    }
+
+    /// The value of `timing_ms`, which is the last member; nil if it is not.
+    private static func timingText(_ text: String) -> Substring? {
+        let key = Array(#""timing_ms":"#.utf8)
+        let tail = text.utf8.suffix(400)
+        guard tail.last == UInt8(ascii: "}"), let start = tail.lastRange(of: key)?.upperBound else { return nil }
+        return text[start..<text.utf8.index(before: text.endIndex)]
+    }
+
     /// The JSON to store.
     ///
     /// - Parameter queued: How long the job waited.
@@ -188,5 +211,17 @@ extension Duration {
     /// Milliseconds with three decimals.
     var roundedMilliseconds: Double {
         (self / .microseconds(1)).rounded() / 1000
+    }
+}
+
+extension Substring.UTF8View {
+    /// Where a pattern stands for the last time.
+    fileprivate func lastRange(of pattern: [UInt8]) -> Range<Index>? {
+        var start = index(endIndex, offsetBy: -pattern.count, limitedBy: startIndex)
+        while let position = start {
+            if self[position...].starts(with: pattern) { return position..<index(position, offsetBy: pattern.count) }
+            start = index(position, offsetBy: -1, limitedBy: startIndex)
+        }
+        return nil
     }
 }

@@ -9,7 +9,11 @@ struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Show how many jobs are in each state, and who works on them.",
-        discussion: "The counts come from counters: the command is as fast after a million jobs as after one."
+        discussion: """
+            The counts come from counters, and times, rate and failures from the latest 500 jobs: the command is as fast \
+            after a million jobs as after one. The rate is that of the last minute, without the time in which there was \
+            nothing to do.
+            """
     )
 
     @OptionGroup var selection: JobSelection
@@ -24,7 +28,7 @@ struct StatusCommand: ParsableCommand {
                 guard let counts = try queue.counts(ofBatch: batch) else {
                     throw CommandFailure(.noInput, "there is no batch \"\(batch)\" in \(queue.path)")
                 }
-                show(counts, of: batch)
+                try show(counts, of: batch, in: queue)
             } else if selection.isEmpty {
                 try showAll(queue)
             } else {
@@ -33,11 +37,18 @@ struct StatusCommand: ParsableCommand {
         }
     }
 
-    private func show(_ counts: JobCounts, of batch: String) {
+    private func show(_ counts: JobCounts, of batch: String, in queue: JobQueue) throws {
+        let now = Timestamp.now()
+        let throughput = try RecentWork(queue, now: now).throughput { $0.batch == batch }
+        let pace = Pace(throughput, queuedCount: counts[.queued])
+        let oldest = counts[.queued] > 0 ? try queue.oldestQueued(ofBatch: batch) : nil
+        let wait = OldestWait(since: oldest, now: now)
         if json {
-            Console.print(JSONValue.object([.init("batch", .string(batch))] + counts.members).description)
+            let members = [.init("batch", .string(batch))] + counts.members + [wait.member] + pace.members
+            Console.print(JSONValue.object(members).description)
         } else {
             Console.print("\(batch)  \(counts.text)")
+            (wait.lines + pace.lines).forEach { Console.print("  \($0)") }
         }
     }
 
@@ -53,64 +64,13 @@ struct StatusCommand: ParsableCommand {
     }
 
     private func showAll(_ queue: JobQueue) throws {
-        let now = Timestamp.now()
-        let models = try queue.models()
-        let workers = try queue.workers(now: now)
-        let total = models.reduce(JobCounts()) { $0 + $1.counts }
-        let oldestWait = try queue.oldestQueued().map { (now - $0) / .seconds(1) }
+        let overview = try QueueOverview(queue, now: .now())
         if json {
-            let members =
-                total.members + [
-                    .init("oldest_wait_s", oldestWait.map { .double(($0 * 1000).rounded() / 1000) } ?? .null),
-                    .init("models", .array(models.map(\.json))),
-                    .init("workers", .array(workers.map(\.json))),
-                ]
-            Console.print(JSONValue.object(members).description)
+            Console.print(JSONValue.object(overview.members).description)
         } else {
-            Console.print("\(queue.path)")
-            Console.print("  all  \(total.text)")
-            for model in models { Console.print("  \(model.reference.name)  \(model.counts.text)") }
-            if let oldestWait { Console.print("  the oldest has waited \(Int(oldestWait)) s") }
-            for worker in workers {
-                let served = worker.identity.serves?.joined(separator: ", ") ?? "every model"
-                Console.print(
-                    "  worker \(worker.id)  \(worker.isAlive ? "alive" : "dead")  "
-                        + "\(worker.identity.threads) thread\(worker.identity.threads == 1 ? "" : "s")  serves \(served)"
-                )
-            }
+            overview.lines.forEach(Console.print)
         }
-        let waiting = Dictionary(models.map { ($0.reference, $0.counts[.queued]) }, uniquingKeysWith: +)
+        let waiting = Dictionary(overview.models.map { ($0.reference, $0.counts[.queued]) }, uniquingKeysWith: +)
         if let note = try queue.noteOnUnservedModels(waiting) { Console.note(note) }
-    }
-}
-
-extension JobCounts {
-    private static let printed: [JobState] = [.queued, .scheduled, .running, .succeeded, .failed, .cancelled]
-
-    fileprivate var members: [JSONValue.Member] {
-        Self.printed.map { .init($0.name, .int(self[$0])) }
-    }
-
-    /// The states that hold jobs.
-    fileprivate var text: String {
-        let parts = Self.printed.filter { self[$0] > 0 }.map { "\(self[$0]) \($0.name)" }
-        return parts.isEmpty ? "no jobs" : parts.joined(separator: ", ")
-    }
-}
-
-extension ServedModel {
-    fileprivate var json: JSONValue {
-        .object([.init("model", .string(reference.name)), .init("path", .string(reference.path))] + counts.members)
-    }
-}
-
-extension WorkerRecord {
-    fileprivate var json: JSONValue {
-        [
-            "worker": .string(id), "alive": .bool(isAlive), "host": .string(identity.host), "pid": .int(identity.pid),
-            "threads": .int(identity.threads),
-            "serves": identity.serves.map { .array($0.map(JSONValue.string)) } ?? .null,
-            "started_at": .string(startedAt.text),
-        ]
     }
 }

@@ -47,6 +47,13 @@ struct ResultDocumentTests {
         let keys = ["task", "image", "warnings", "predictions", "provenance", "timing_ms"]
         let positions = keys.compactMap { text.range(of: "\"\($0)\":")?.lowerBound }
         #expect(positions.count == keys.count && positions == positions.sorted())
+
+        // The times alone, also where they do not stand last, and not from what is no result.
+        let timing = expected.timing
+        #expect(ResultDocument.timings(decoding: [text, text]) == [timing, timing])
+        let extended = text.dropLast() + #","later":1}"#
+        #expect(ResultDocument.timings(decoding: [text, String(extended), "{}", ""]) == [timing, timing])
+        #expect(ResultDocument.timings(decoding: []).isEmpty)
     }
 
     @Test func `a text that is something else is refused`() {

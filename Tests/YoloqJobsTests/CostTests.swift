@@ -69,4 +69,27 @@ struct CostTests {
             #expect(abs(after.1 - before.1) <= 32, "oldest wait: \(before.1) steps before, \(after.1) after")
         }
     }
+
+    @Test(arguments: JobState.allCases)
+    func `the latest jobs cost the same beside 20,000 jobs of any state`(state: JobState)
+        throws
+    {
+        try withQueue { queue throws in
+            try add(600, state: .succeeded, to: prepared(queue), analyze: false)
+            try add(600, state: .failed, to: queue, analyze: false)
+            func costs() throws -> [Int] {
+                try [JobState.succeeded, .failed].map { try steps(JobQueue.recentStatement(for: $0), [500], on: queue) }
+            }
+            let before = try costs()
+            try add(20_000, state: state, to: queue, analyze: true)
+            let after = try costs()
+            #expect(zip(before, after).allSatisfy { abs($0 - $1) <= 32 }, "\(before) steps before, \(after) after")
+        }
+    }
+
+    /// Two models and a set of parameters, for rows that are added past `submit`.
+    private func prepared(_ queue: JobQueue) throws -> JobQueue {
+        _ = try queue.submit(requests(1, model: "a") + requests(1, model: "b"), now: noon)
+        return queue
+    }
 }
