@@ -78,7 +78,7 @@ struct QueueCopy {
         throws(JobsError) -> Duration
     {
         let connection = try source.withWriteLock { () throws(JobsError) in
-            try JobsError.wrapping("copy the queue", path: source.path) { try Connection(path: source.path) }
+            try JobsError.wrapping("copy the queue", path: source.path) { try Connection(path: source.path, vfs: source.options.vfs) }
         }
         var lockedTime = Duration.zero
         let result = Result { () throws in

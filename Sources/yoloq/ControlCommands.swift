@@ -64,7 +64,7 @@ struct PauseCommand: ParsableCommand {
             for scope in PauseScope.scopes(models) {
                 let isNew = try queue.pause(scope, now: .now())
                 let known = try queue.isKnown(scope) ? "" : " (no job has asked for it yet)"
-                Console.note("\(scope.text) \(isNew ? "is paused" : "was paused before")\(known)")
+                Console.note("\(scope.subject) \(isNew ? "is paused" : "was paused before")\(known)")
             }
         }
     }
@@ -87,9 +87,9 @@ struct ResumeCommand: ParsableCommand {
         try queueOptions.withQueue(create: false) { queue in
             for scope in PauseScope.scopes(models) {
                 let wasPaused = try queue.resume(scope)
-                Console.note("\(scope.text) \(wasPaused ? "goes on" : "was not paused")")
+                Console.note("\(scope.subject) \(wasPaused ? "goes on" : "was not paused")")
             }
-            let left = try queue.pauses().map(\.text)
+            let left = try queue.pauses().map(\.subject)
             if !left.isEmpty { Console.note("still paused: \(left.joined(separator: ", "))") }
         }
     }
@@ -103,8 +103,8 @@ extension PauseScope {
             : models.map { .model($0.contains("/") ? Installation.absolutePath($0) : $0) }
     }
 
-    /// For people.
-    var text: String {
+    /// What is paused, for people.
+    var subject: String {
         switch self {
         case .everything: "the whole queue"
         case .model(let name): name
