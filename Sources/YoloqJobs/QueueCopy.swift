@@ -78,7 +78,9 @@ struct QueueCopy {
         throws(JobsError) -> Duration
     {
         let connection = try source.withWriteLock { () throws(JobsError) in
-            try JobsError.wrapping("copy the queue", path: source.path) { try Connection(path: source.path, vfs: source.options.vfs) }
+            try JobsError.wrapping("copy the queue", path: source.path) {
+                try Connection(path: source.path, vfs: source.options.vfs)
+            }
         }
         var lockedTime = Duration.zero
         let result = Result { () throws in

@@ -60,8 +60,14 @@ struct DoctorTests {
                 reader.waitUntilExit()
             }
             func nextLine() -> String {
-                String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-                    .trimmingCharacters(in: .whitespacesAndNewlines)
+                // A line can come in pieces.
+                var line = ""
+                while !line.hasSuffix("\n") {
+                    let part = output.fileHandleForReading.availableData
+                    guard !part.isEmpty else { break }
+                    line += String(decoding: part, as: UTF8.self)
+                }
+                return line.trimmingCharacters(in: .whitespacesAndNewlines)
             }
             let pid = nextLine()
             let log = try #require(try findings("log").first)
