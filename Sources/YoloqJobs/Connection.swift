@@ -155,13 +155,17 @@ final class Writer: @unchecked Sendable {
                 try database.execute(sql: "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")
                 synchronous = durability
             }
-            var result: R?
-            try database.inTransaction(.immediate) {
-                result = try body(database)
-                return .commit
+            // Not GRDB's `inTransaction`, which prepares BEGIN and COMMIT anew each time.
+            try database.cachedStatement(sql: "BEGIN IMMEDIATE TRANSACTION").execute()
+            do {
+                let result = try body(database)
+                try database.cachedStatement(sql: "COMMIT TRANSACTION").execute()
+                return (result, walFrameCount)
+            } catch {
+                // The first error is the one to tell. SQLite may have rolled back by itself.
+                if database.isInsideTransaction { try? database.rollback() }
+                throw error
             }
-            guard let result else { preconditionFailure("a committed transaction has run its body") }
-            return (result, walFrameCount)
         }
     }
 }

@@ -39,9 +39,11 @@ struct CountChanges {
 
     private static func apply(_ changes: [Int64: JobCounts], with sql: String, to database: Database) throws {
         guard !changes.isEmpty else { return }
-        let update = try database.cachedStatement(sql: sql)
+        let update = try HotStatement(sql, in: database)
         for (id, change) in changes {
-            try update.execute(arguments: StatementArguments(JobState.allCases.map { Int64(change[$0]) } + [id]))
+            for state in JobState.allCases { update.bind(change[state], at: Int32(state.rawValue) + 1) }
+            update.bind(id, at: Int32(JobState.allCases.count) + 1)
+            try update.run()
         }
     }
 }

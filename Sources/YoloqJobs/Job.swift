@@ -84,7 +84,8 @@ public struct JobFailure: Error, Sendable, Hashable {
 
 /// How many jobs are in each state.
 public struct JobCounts: Sendable, Hashable {
-    private var counts = [Int](repeating: 0, count: JobState.allCases.count)
+    /// By the states' raw values; the last two are unused.
+    private var counts = SIMD8<Int>()
 
     /// No job in any state.
     public init() {}
@@ -96,7 +97,7 @@ public struct JobCounts: Sendable, Hashable {
     }
 
     /// All jobs.
-    public var total: Int { counts.reduce(0, +) }
+    public var total: Int { counts.wrappedSum() }
 
     /// Jobs that have ended.
     public var finished: Int { self[.succeeded] + self[.failed] + self[.cancelled] }
@@ -107,7 +108,7 @@ public struct JobCounts: Sendable, Hashable {
     /// Adds two counts, state by state.
     public static func + (left: JobCounts, right: JobCounts) -> JobCounts {
         var sum = left
-        for state in JobState.allCases { sum[state] += right[state] }
+        sum.counts &+= right.counts
         return sum
     }
 }

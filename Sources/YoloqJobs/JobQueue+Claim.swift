@@ -33,16 +33,20 @@ extension JobQueue {
         guard !models.isEmpty, limit > 0 else { return [] }
         // Each job's token is this and its id, so that the token of each says by itself whether its claim still holds.
         let token = Int64.random(in: 1...Int64.max / 2)
-        let arguments: StatementArguments = [
-            token, worker, now.microseconds, "[\(models.map(String.init).joined(separator: ","))]", loaded,
-            JobQueue.loadedModelBonus.wholeMicroseconds, limit,
-        ]
         // No fsync: after a loss of power the job is queued, as it was.
         return try write("claim", durability: .normal, giveUp: giveUp) { database in
-            let statement = try database.cachedStatement(sql: JobQueue.claimStatement)
+            let statement = try HotStatement(JobQueue.claimStatement, in: database)
+            statement.bind(token, at: 1)
+            statement.bind(worker, at: 2)
+            statement.bind(now.microseconds, at: 3)
+            statement.bind("[\(models.map(String.init).joined(separator: ","))]", at: 4)
+            statement.bind(loaded, at: 5)
+            statement.bind(JobQueue.loadedModelBonus.wholeMicroseconds, at: 6)
+            statement.bind(limit, at: 7)
             var kinds: WakeKinds = []
             while true {
-                let claims = try Row.fetchAll(statement, arguments: arguments).map { ClaimedRow($0, token: token) }
+                var claims: [ClaimedRow] = []
+                try statement.forEachRow { claims.append(ClaimedRow($0, token: token)) }
                 let late = claims.filter { $0.claim.isLate(at: now) }
                 guard late.isEmpty else {
                     // Rare, so simple: put everything back, end what is late, ask again.
@@ -125,29 +129,29 @@ private struct ClaimedRow {
     let batch: Int64?
     private let priority: Int64
 
-    init(_ row: Row, token: Int64) {
+    init(_ row: HotRow, token: Int64) {
         claim = Claim(
-            job: JobID(rawValue: row[0]),
-            token: token + (row[0] as Int64),
-            model: row[1],
-            attempt: row[3],
-            crashes: row[4],
-            source: row[5],
-            sha256: ContentHash(row[6]),
-            isInline: row[7],
-            parameters: row[8],
-            timeLimit: (row[9] as Int64?).map { .microseconds($0) },
+            job: JobID(rawValue: row.integer(0)),
+            token: token + row.integer(0),
+            model: row.integer(1),
+            attempt: Int(row.integer(3)),
+            crashes: Int(row.integer(4)),
+            source: row.text(5),
+            sha256: row.bytes(6).flatMap { ContentHash(bytes: $0) },
+            isInline: row.bool(7),
+            parameters: row.text(8),
+            timeLimit: row.optionalInteger(9).map { .microseconds($0) },
             retry: RetryPolicy(
-                maxAttempts: row[10],
-                firstDelay: .microseconds(row[11] as Int64),
-                longestDelay: .microseconds(row[12] as Int64)
+                maxAttempts: Int(row.integer(10)),
+                firstDelay: .microseconds(row.integer(11)),
+                longestDelay: .microseconds(row.integer(12))
             ),
-            expiresAt: (row[13] as Int64?).map(Timestamp.init),
-            queuedAt: Timestamp(microseconds: row[14]),
-            startedAt: Timestamp(microseconds: row[15])
+            expiresAt: row.optionalInteger(13).map(Timestamp.init),
+            queuedAt: Timestamp(microseconds: row.integer(14)),
+            startedAt: Timestamp(microseconds: row.integer(15))
         )
-        batch = row[2]
-        priority = row[16]
+        batch = row.optionalInteger(2)
+        priority = row.integer(16)
     }
 
     func goesBefore(_ other: ClaimedRow) -> Bool {

@@ -39,22 +39,35 @@ extension JobQueue {
         in database: Database
     ) throws -> Bool {
         let claim = outcome.claim
-        let row = try Row.fetchAll(
-            database.cachedStatement(sql: verdict.statement),
-            arguments: verdict.arguments(at: outcome.finishedAt) + [claim.job.rawValue, claim.token]
-        ).first
-        guard let row else { return false }
-        transition.move(model: row[0], batch: row[1], from: .running, to: verdict.state)
+        let update = try HotStatement(verdict.statement, in: database)
+        update.bind(claim.job.rawValue, at: 1)
+        update.bind(claim.token, at: 2)
+        verdict.bind(to: update, at: outcome.finishedAt)
+        var isHeld = false
+        var reuses = false
+        try update.forEachRow { row in
+            isHeld = true
+            reuses = row.bool(2)
+            transition.move(
+                model: row.integer(0),
+                batch: row.optionalInteger(1),
+                from: .running,
+                to: verdict.state
+            )
+        }
+        guard isHeld else { return false }
         switch verdict {
         case .succeed(let result):
-            try database.cachedStatement(sql: "INSERT INTO results (job_id, document) VALUES (?, ?)")
-                .execute(arguments: [claim.job.rawValue, result])
+            let insert = try HotStatement(JobQueue.insertResultStatement, in: database)
+            insert.bind(claim.job.rawValue, at: 1)
+            insert.bind(result, at: 2)
+            try insert.run()
         case .fail, .quarantine: break
         case .retry(let failure, _): try remember(outcome, as: .error, failure, in: database)
         case .suspect(let failure): try remember(outcome, as: .crash, failure, in: database)
         case .giveBack: try remember(outcome, as: .interrupted, nil, in: database)
         }
-        if row[2], verdict.state.isFinal {
+        if reuses, verdict.state.isFinal {
             try transition.settleFollowers(
                 of: claim.job.rawValue,
                 hasResult: verdict.state == .succeeded,
@@ -64,6 +77,8 @@ extension JobQueue {
         }
         return true
     }
+
+    static let insertResultStatement = "INSERT INTO results (job_id, document) VALUES (?, ?)"
 
     /// Adds an attempt that did not end its job to the history.
     private func remember(
@@ -105,36 +120,40 @@ extension Outcome.Verdict {
         }
     }
 
-    fileprivate func arguments(at end: Timestamp) -> StatementArguments {
+    /// Binds what comes behind the job and its token.
+    fileprivate func bind(to statement: HotStatement, at end: Timestamp) {
         switch self {
-        case .succeed: [end.microseconds]
+        case .succeed: statement.bind(end.microseconds, at: 3)
         case .fail(let failure), .quarantine(let failure):
-            [end.microseconds, failure.kind, failure.message, failure.isRetryable]
-        case .retry(_, let at): [at.microseconds]
-        case .suspect, .giveBack: []
+            statement.bind(end.microseconds, at: 3)
+            statement.bind(failure.kind, at: 4)
+            statement.bind(failure.message, at: 5)
+            statement.bind(failure.isRetryable, at: 6)
+        case .retry(_, let at): statement.bind(at.microseconds, at: 3)
+        case .suspect, .giveBack: break
         }
     }
 }
 
 /// UPDATEs by primary key that change nothing unless the claim still holds.
-private enum Fenced {
-    static let succeed = statement("state = 3, finished_at_us = ?")
+enum Fenced {
+    static let succeed = statement("state = 3, finished_at_us = ?3")
     static let fail = statement(
-        "state = 4, finished_at_us = ?, error_kind = ?, error_message = ?, error_retryable = ?"
+        "state = 4, finished_at_us = ?3, error_kind = ?4, error_message = ?5, error_retryable = ?6"
     )
     static let quarantine = statement(
         """
-        state = 4, finished_at_us = ?, error_kind = ?, error_message = ?, error_retryable = ?,
+        state = 4, finished_at_us = ?3, error_kind = ?4, error_message = ?5, error_retryable = ?6,
         attempts = attempts - 1, crashes = crashes + 1
         """
     )
-    static let retry = statement("state = 0, run_at_us = ?")
+    static let retry = statement("state = 0, run_at_us = ?3")
     static let suspect = statement("state = 1, attempts = attempts - 1, crashes = crashes + 1")
     static let giveBack = statement("state = 1, attempts = attempts - 1")
 
     private static func statement(_ change: String) -> String {
         """
-        UPDATE jobs SET claim_token = NULL, \(change) WHERE id = ? AND claim_token = ? AND state = 2
+        UPDATE jobs SET claim_token = NULL, \(change) WHERE id = ?1 AND claim_token = ?2 AND state = 2
         RETURNING model_id, batch_id, reuses
         """
     }

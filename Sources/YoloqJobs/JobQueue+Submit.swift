@@ -60,7 +60,7 @@ extension JobQueue {
         try JobQueue.check(requests)
         return try write("submit", durability: options.durability) { database in
             let waiting = room == nil ? 0 : try JobQueue.waiting(in: database)
-            var submission = Submission(now: now)
+            var submission = try Submission(now: now, in: database)
             let receipts = try requests.map { try submission.add($0, to: database) }
             try submission.supersede(in: self, database)
             try submission.transition.finish(in: database)
@@ -93,6 +93,8 @@ extension JobQueue {
 }
 
 /// What has been looked at in one chunk: most jobs of a submit share their texts.
+///
+/// Parameters are looked at when they are stored: equal ones are stored once.
 private struct Checked {
     private var batches: Set<String> = []
     private var texts: Set<String> = []
@@ -126,8 +128,7 @@ private struct Checked {
             )
         }
         if let batch = request.batch, batches.insert(batch).inserted { try check(batch: batch) }
-        if let meta = request.meta, texts.insert(meta).inserted { try check("meta", isJSON: meta) }
-        if texts.insert(request.parameters).inserted { try check("parameters", isJSON: request.parameters) }
+        if let meta = request.meta, texts.insert(meta).inserted { try Checked.check("meta", isJSON: meta) }
     }
 
     private func check(batch: String) throws(JobsError) {
@@ -139,9 +140,7 @@ private struct Checked {
         )
     }
 
-    private func check(_ what: String, isJSON text: String) throws(JobsError) {
-        // What most jobs have.
-        guard text != "{}" else { return }
+    static func check(_ what: String, isJSON text: String) throws(JobsError) {
         guard (try? JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)) == nil else {
             return
         }
@@ -153,12 +152,14 @@ private struct Checked {
 private struct Submission {
     let now: Timestamp
     var transition = Transition()
+    private let insert: HotStatement
     private var lookup: RowLookup
     /// The newest job of each source of which only the newest matters.
     private var newest: [String: JobID] = [:]
 
-    init(now: Timestamp) {
+    init(now: Timestamp, in database: Database) throws {
         self.now = now
+        insert = try HotStatement(JobQueue.insertStatement, in: database)
         lookup = RowLookup(now: now)
     }
 
@@ -210,16 +211,30 @@ private struct Submission {
     }
 
     private func insert(_ request: JobRequest, _ place: Placement, into database: Database) throws -> JobID {
-        try database.cachedStatement(sql: JobQueue.insertStatement).execute(arguments: [
-            place.state.rawValue, place.model, place.batch, place.parameters, request.source, request.meta,
-            request.priority, now.microseconds, place.runAt, request.retry.maxAttempts,
-            place.state == .succeeded ? now.microseconds : nil, request.key, request.latestKey,
-            request.expiresAt?.microseconds, request.timeLimit?.wholeMicroseconds,
-            request.retry.firstDelay.wholeMicroseconds, request.retry.longestDelay.wholeMicroseconds,
-            request.pin.map { Int64($0.byteCount) } ?? request.content.map { Int64($0.bytes.count) },
-            request.pin?.modifiedAt.microseconds, request.sha256.map { Data($0.bytes) }, place.input,
-            request.reusesResults, place.leader,
-        ])
+        insert.bind(place.state.rawValue, at: 1)
+        insert.bind(place.model, at: 2)
+        insert.bind(place.batch, at: 3)
+        insert.bind(place.parameters, at: 4)
+        insert.bind(request.source, at: 5)
+        insert.bind(request.meta, at: 6)
+        insert.bind(request.priority, at: 7)
+        insert.bind(now.microseconds, at: 8)
+        insert.bind(place.runAt, at: 9)
+        insert.bind(request.retry.maxAttempts, at: 10)
+        insert.bind(place.state == .succeeded ? now.microseconds : nil, at: 11)
+        insert.bind(request.key, at: 12)
+        insert.bind(request.latestKey, at: 13)
+        insert.bind(request.expiresAt?.microseconds, at: 14)
+        insert.bind(request.timeLimit?.wholeMicroseconds, at: 15)
+        insert.bind(request.retry.firstDelay.wholeMicroseconds, at: 16)
+        insert.bind(request.retry.longestDelay.wholeMicroseconds, at: 17)
+        insert.bind(request.pin?.byteCount ?? request.content?.bytes.count, at: 18)
+        insert.bind(request.pin?.modifiedAt.microseconds, at: 19)
+        insert.bind(request.sha256, at: 20)
+        insert.bind(place.input, at: 21)
+        insert.bind(request.reusesResults, at: 22)
+        insert.bind(place.leader, at: 23)
+        try insert.run()
         return JobID(rawValue: database.lastInsertedRowID)
     }
 
@@ -296,19 +311,22 @@ extension JobRequest {
 /// Finds or makes the rows that jobs of one transaction share, each once.
 struct RowLookup {
     let now: Timestamp
-    private var models: [ModelReference: Int64] = [:]
-    private var batches: [String: Int64] = [:]
-    private var parameters: [String: Int64] = [:]
+    private var models = Memory<ModelReference>()
+    private var batches = Memory<String>()
+    private var parameters = Memory<String>()
 
     init(now: Timestamp) { self.now = now }
+
+    static let modelStatement = "SELECT id FROM models WHERE path = ? AND sha256 = ?"
+    static let parametersStatement = "SELECT id FROM parameters WHERE json = ?"
 
     /// The model's row.
     mutating func model(_ model: ModelReference, in database: Database) throws -> Int64 {
         if let id = models[model] { return id }
-        let select = try database.cachedStatement(sql: "SELECT id FROM models WHERE path = ? AND sha256 = ?")
-        let id =
-            try Int64.fetchOne(select, arguments: [model.path, model.sha256])
-            ?? insertModel(model, in: database)
+        let select = try HotStatement(RowLookup.modelStatement, in: database)
+        select.bind(model.path, at: 1)
+        select.bind(model.sha256, at: 2)
+        let id = try select.readInteger() ?? insertModel(model, in: database)
         models[model] = id
         return id
     }
@@ -346,14 +364,17 @@ struct RowLookup {
     /// The row of parameters.
     mutating func parameters(_ json: String, in database: Database) throws -> Int64 {
         if let id = parameters[json] { return id }
-        let select = try database.cachedStatement(sql: "SELECT id FROM parameters WHERE json = ?")
-        var id = try Int64.fetchOne(select, arguments: [json])
-        if id == nil {
-            try database.execute(sql: "INSERT INTO parameters (json) VALUES (?)", arguments: [json])
-            id = database.lastInsertedRowID
-        }
+        let select = try HotStatement(RowLookup.parametersStatement, in: database)
+        select.bind(json, at: 1)
+        let id = try select.readInteger() ?? insertParameters(json, in: database)
         parameters[json] = id
-        return id ?? 0
+        return id
+    }
+
+    private func insertParameters(_ json: String, in database: Database) throws -> Int64 {
+        try Checked.check("parameters", isJSON: json)
+        try database.execute(sql: "INSERT INTO parameters (json) VALUES (?)", arguments: [json])
+        return database.lastInsertedRowID
     }
 
     /// The row of bytes, for one more job.
@@ -366,5 +387,25 @@ struct RowLookup {
         try database.cachedStatement(sql: "INSERT INTO inputs (sha256, bytes, job_count) VALUES (?, ?, 1)")
             .execute(arguments: [hash, Data(content.bytes)])
         return database.lastInsertedRowID
+    }
+}
+
+/// Rows that were found before; remembers the last one apart, since most jobs of a submit share it and comparing a text
+/// with itself costs less than hashing it.
+private struct Memory<Key: Hashable> {
+    private var rows: [Key: Int64] = [:]
+    private var last: (key: Key, row: Int64)?
+
+    subscript(key: Key) -> Int64? {
+        mutating get {
+            if let last, last.key == key { return last.row }
+            guard let row = rows[key] else { return nil }
+            last = (key, row)
+            return row
+        }
+        set {
+            rows[key] = newValue
+            last = newValue.map { (key, $0) }
+        }
     }
 }

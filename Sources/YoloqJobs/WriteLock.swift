@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Dispatch
-
 #if canImport(Darwin)
     import Darwin
 #else
@@ -10,13 +8,21 @@ import Dispatch
 
 /// The one lock under which every yoloq process writes, checkpoints, opens and closes a queue.
 ///
-/// Three steps: a semaphore between the threads of this process, a turnstile file for the next in line, and the lock
+/// Three steps: a gate between the threads of this process, a turnstile file for the next in line, and the lock
 /// file itself; the turnstile is dropped as soon as the lock is held. With the lock file alone a process that writes in
-/// a loop takes it again before a waiting one wakes up; with the turnstile the loop stands in line like everybody.
+/// a loop takes it again before a waiting one wakes up; with the turnstile the loop stands in line like everybody. For one
+/// millisecond from there it may take the lock again past the line: SQLite throws its cache away whenever another process
+/// has written, so taking turns with every transaction is slow.
 ///
 /// `flock` is bound to the open file, so each step has one descriptor, closed on `exec` and never shared.
-final class WriteLock: Sendable {
-    private let threads = DispatchSemaphore(value: 1)
+final class WriteLock: @unchecked Sendable {
+    // @unchecked because `turnBegan` is touched only behind `threads`.
+
+    /// How long a process may take the lock again without standing in line.
+    private static let turn = Duration.milliseconds(1)
+
+    private let threads = ThreadGate()
+    private var turnBegan = ContinuousClock.now - .seconds(1)
     private let turnstile: Int32
     private let file: Int32
     private let path: String
@@ -48,24 +54,32 @@ final class WriteLock: Sendable {
         _ body: () throws(JobsError) -> R
     ) throws(JobsError) -> R {
         let deadline = ContinuousClock.now + patience
-        try wait(until: deadline, giveUp) { threads.wait(timeout: .now() + .milliseconds(20)) == .success }
-        defer { threads.signal() }
-        try wait(until: deadline, giveUp) { tryLock(turnstile) }
-        do {
-            defer { flock(turnstile, LOCK_UN) }
-            try wait(until: deadline, giveUp) { tryLock(file) }
+        try wait(until: deadline, giveUp) { threads.enter(before: deadline, giveUp: giveUp) }
+        defer { threads.leave() }
+        if !(ContinuousClock.now - turnBegan < WriteLock.turn && tryLock(file)) {
+            try waitInLine(until: deadline, giveUp)
         }
         defer { flock(file, LOCK_UN) }
         signHolder()
         return try body()
     }
 
+    /// Takes the lock behind whoever came before, and begins a turn.
+    private func waitInLine(until deadline: ContinuousClock.Instant, _ giveUp: () -> Bool) throws(JobsError) {
+        try wait(until: deadline, giveUp) { tryLock(turnstile) }
+        defer { flock(turnstile, LOCK_UN) }
+        try wait(until: deadline, giveUp) { tryLock(file) }
+        turnBegan = ContinuousClock.now
+    }
+
     /// Tries until it works.
     ///
-    /// The waits are short: a write transaction takes well under a millisecond without its fsync.
+    /// The waits are short: a write transaction takes well under a millisecond without its fsync. The first tries follow
+    /// each other at once, since falling asleep and waking up again takes longer than such a transaction.
     private func wait(until deadline: ContinuousClock.Instant, _ giveUp: () -> Bool, _ attempt: () -> Bool)
         throws(JobsError)
     {
+        var tries = 0
         var pause: UInt32 = 20  // µs
         while !attempt() {
             if giveUp() { throw JobsError(.interrupted, "stopped while waiting for the write lock \(path)") }
@@ -76,10 +90,18 @@ final class WriteLock: Sendable {
                     "cannot write to the queue: \(holder) has held \(path) for too long. Try again, or stop it"
                 )
             }
+            tries += 1
+            if tries < WriteLock.eagerTryCount {
+                sched_yield()
+                continue
+            }
             usleep(pause)
             pause = min(pause * 2, 500)
         }
     }
+
+    /// About 50 µs.
+    private static let eagerTryCount = 64
 
     private func tryLock(_ descriptor: Int32) -> Bool {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -91,6 +113,8 @@ final class WriteLock: Sendable {
     /// Leaves our process id in the lock file, for the message of whoever waits in vain.
     private func signHolder() {
         var pid = getpid()
+        // Reading costs a fraction of writing, and mostly the last holder was this process.
+        guard holder != pid else { return }
         pwrite(file, &pid, MemoryLayout.size(ofValue: pid), 0)
     }
 

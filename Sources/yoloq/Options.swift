@@ -20,17 +20,20 @@ struct QueueOptions: ParsableArguments {
 
     @Option(
         help: "What a commit survives: full (loss of power) or normal (death of the process).",
-        transform: { text in
-            guard let durability = Durability(rawValue: text) else {
-                throw ValidationError("durability is full or normal, not \"\(text)\"")
-            }
-            return durability
-        }
+        transform: QueueOptions.durability
     )
     var durability: Durability = .full
 
     @Flag(help: "Use a queue on a network file system: only if one host uses it and its locks work.")
     var allowNetworkFs = false
+
+    /// Parses a durability.
+    static func durability(_ text: String) throws -> Durability {
+        guard let durability = Durability(rawValue: text) else {
+            throw ValidationError("durability is full or normal, not \"\(text)\"")
+        }
+        return durability
+    }
 
     /// The database's absolute path.
     var path: String {

@@ -23,7 +23,7 @@ struct Yoloq: ParsableCommand {
             SubmitCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self, WaitCommand.self,
             ListCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self, ResumeCommand.self,
             PruneCommand.self, PredictCommand.self, ModelsCommand.self, DoctorCommand.self, DBCommand.self,
-            RunAloneCommand.self,
+            BenchCommand.self, RunAloneCommand.self,
         ]
     )
 

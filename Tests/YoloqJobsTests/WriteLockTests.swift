@@ -28,6 +28,28 @@ struct WriteLockTests {
         #expect(sum.withLock { $0 } == 2000)
     }
 
+    @Test func `who takes the lock in a loop lets other threads and processes in`() throws {
+        let folder = try TemporaryFolder()
+        let paths = QueuePaths(database: folder.path + "/queue.db")
+        let locks = [try WriteLock(paths), try WriteLock(paths)]
+        let isDone = Atomic(false)
+        let looping = DispatchGroup()
+        DispatchQueue.global().async(group: looping) {
+            while !isDone.load(ordering: .relaxed) {
+                _ = try? locks[0].withLock(patience: .seconds(30), giveUp: { false }) { () throws(JobsError) in
+                    usleep(50)
+                }
+            }
+        }
+        for lock in locks {
+            for _ in 0..<20 {
+                try lock.withLock(patience: .seconds(10), giveUp: { false }) { () throws(JobsError) in }
+            }
+        }
+        isDone.store(true, ordering: .relaxed)
+        looping.wait()
+    }
+
     @Test func `whoever waits too long learns who holds the lock`() throws {
         let folder = try TemporaryFolder()
         let paths = QueuePaths(database: folder.path + "/queue.db")
