@@ -26,7 +26,7 @@ public struct JobRecord: Sendable, Hashable {
     public let key: String?
     /// When it was submitted.
     public let createdAt: Timestamp
-    /// Not before; nil while it waits for another job's result.
+    /// Not before; nil for one that waits for another job's result, or waited for it to its end.
     public let runAt: Timestamp?
     /// Not to be started from then on.
     public let expiresAt: Timestamp?
@@ -46,7 +46,7 @@ public struct JobRecord: Sendable, Hashable {
     public let worker: String?
     /// Why it failed; nil unless it did.
     public let failure: JobFailure?
-    /// The job that shares its result with this one, or will.
+    /// The job that shares its result with this one, or will, or would have if this one had not been ended before.
     public let leader: JobID?
     /// The newer job of the same `latestKey` that cancelled this one.
     public let supersededBy: JobID?

@@ -39,7 +39,7 @@ public struct JobRequest: Sendable, Hashable {
     /// Whether to share results by content: a stored result of the same bytes, model hash and parameters becomes this
     /// job's at once, and a job that is queued or runs is joined, unless this one is not to run yet.
     ///
-    /// Needs a `pin` or `content`, and looks at jobs alone that ask for the same.
+    /// Needs a `pin` or `content`, and looks at jobs alone that ask for the same: at the oldest of them, if there are more.
     public var reusesResults = false
 
     /// Describes a job to submit.

@@ -30,7 +30,7 @@ public protocol JobStore: Sendable {
     /// Takes a worker off the list that does not do it itself; nil if it is not known, or has been heard of since.
     func rescue(worker: String, because cause: RescueCause, now: Timestamp) throws(JobsError) -> Int?
 
-    /// Takes the next jobs of one model for a worker.
+    /// Takes the next jobs of one model for a worker; if one of them is late, first ends all that are, as `expire` does.
     func claim(
         limit: Int,
         models: [Int64],
@@ -148,6 +148,6 @@ public enum RescueCause: Sendable, Hashable {
 public enum PauseScope: Sendable, Hashable {
     /// Every job.
     case everything
-    /// Jobs of models of this name or absolute path.
+    /// Jobs of models of this name or absolute path; the name `*` is every job.
     case model(String)
 }
