@@ -151,7 +151,7 @@ struct StalledOutputTests {
         ("list --limit 2000", 2000...2000),
         ("list --limit 2000 --json", 2000...2000),
         ("list --limit 2000 --state succeeded --json", finishedCount...finishedCount),
-        ("status", modelCount...modelCount + 10),
+        ("status", modelCount...modelCount + 50),
         ("status --json", 1...1),
         ("status --last --json", waitingCount...waitingCount),
     ]
