@@ -94,7 +94,7 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["yoloq", .product(name: "GRDB", package: "GRDB.swift")]
+            dependencies: ["yoloq", "YoloqJobs", .product(name: "GRDB", package: "GRDB.swift")]
         ),
         .testTarget(name: "CompileTests", dependencies: ["YoloqInference"]),
         .testTarget(name: "TidyTests"),

@@ -181,12 +181,14 @@ struct QueueRule: Sendable {
             var violations: [String] = []
             let rows = try Row.fetchCursor(database, sql: sql)
             while violations.count < findingLimit, let row = try rows.next() {
-                let name: String = row[0]
+                let name = (row[0] as DatabaseValue).description
                 for (index, state) in states.enumerated() {
-                    let (count, counter): (Int, Int) = (row[1 + index], row[1 + states.count + index])
+                    // Never taken for numbers: what is looked for is what cannot be.
+                    let (count, counter): (DatabaseValue, DatabaseValue) =
+                        (row[1 + index], row[1 + states.count + index])
                     guard count != counter else { continue }
                     violations.append(
-                        "\(count) jobs of \(group) \"\(name)\" are \(state.name), their counter says \(counter)"
+                        "\(count) jobs of \(group) \(name) are \(state.name), their counter says \(counter)"
                     )
                 }
             }

@@ -12,13 +12,14 @@ extension JobQueue {
     /// Every model that a job ever asked for, in the order of their first job, with its counts.
     public func models() throws(JobsError) -> [ServedModel] {
         try read("read the models") { database in
-            try Row.fetchAll(
+            try StoredRow.fetchAll(
                 database.cachedStatement(
                     sql:
                         "SELECT * FROM models JOIN model_counts ON model_counts.model_id = models.id ORDER BY models.id"
-                )
+                ),
+                of: "models"
             ).map { row in
-                ServedModel(
+                try ServedModel(
                     id: row["id"],
                     reference: ModelReference(row),
                     isPaused: row["is_paused"],
@@ -35,10 +36,12 @@ extension JobQueue {
     /// - Throws: `io`.
     public func counts(ofBatch batch: String) throws(JobsError) -> JobCounts? {
         try read("read a batch") { database in
-            try Row.fetchOne(
-                database,
-                sql: "SELECT c.* FROM batches JOIN batch_counts AS c ON c.batch_id = batches.id WHERE name = ?",
-                arguments: [batch]
+            try StoredRow.fetchOne(
+                database.cachedStatement(
+                    sql: "SELECT c.* FROM batches JOIN batch_counts AS c ON c.batch_id = batches.id WHERE name = ?"
+                ),
+                arguments: [batch],
+                of: "batch_counts"
             ).map(JobCounts.init)
         }
     }
@@ -79,24 +82,24 @@ extension JobQueue {
         var strangers = 0
         while strangers < 10_000 {
             let rows = try read("read the newest jobs") { database in
-                try Row.fetchAll(
-                    database,
-                    sql: "SELECT id, created_at_us FROM jobs WHERE id < ? ORDER BY id DESC LIMIT 1000",
+                try StoredRow.fetchAll(
+                    database.cachedStatement(
+                        sql: "SELECT id, created_at_us FROM jobs WHERE id < ? ORDER BY id DESC LIMIT 1000"
+                    ),
                     arguments: [cursor]
-                )
+                ).map { row in try (id: row[0] as Int64, createdAt: row[1] as Int64) }
             }
             guard let last = rows.last else { break }
-            for row in rows {
-                let createdAt: Int64 = row["created_at_us"]
+            for (id, createdAt) in rows {
                 if createdAt == submittedAt ?? createdAt {
                     submittedAt = createdAt
-                    found.append(JobID(rawValue: row["id"]))
+                    found.append(JobID(rawValue: id))
                     strangers = 0
                 } else {
                     strangers += 1
                 }
             }
-            cursor = last["id"]
+            cursor = last.id
         }
         return found.reversed()
     }
@@ -122,7 +125,9 @@ extension JobQueue {
     private func records(_ ids: [JobID], statement sql: String) throws(JobsError) -> [JobRecord] {
         try read("read jobs") { database in
             let statement = try database.cachedStatement(sql: sql)
-            return try ids.compactMap { try Row.fetchOne(statement, arguments: [$0.rawValue]).map(JobRecord.init) }
+            return try ids.compactMap {
+                try StoredRow.fetchOne(statement, arguments: [$0.rawValue]).map(JobRecord.init)
+            }
         }
     }
 
@@ -147,15 +152,16 @@ extension JobQueue {
     /// - Throws: `io`.
     public func attempts(of job: JobID) throws(JobsError) -> [Attempt] {
         try read("read attempts") { database in
-            var attempts = try Row.fetchAll(
+            var attempts = try StoredRow.fetchAll(
                 database.cachedStatement(sql: "SELECT * FROM attempts WHERE job_id = ? ORDER BY id"),
-                arguments: [job.rawValue]
+                arguments: [job.rawValue],
+                of: "attempts"
             ).map(Attempt.init)
-            let last = try Row.fetchOne(
+            let last = try StoredRow.fetchOne(
                 database.cachedStatement(sql: "SELECT * FROM jobs WHERE id = ?"),
                 arguments: [job.rawValue]
             )
-            if let last, let own = Attempt(job: last), !Attempt.isMoved(own, after: attempts.last) {
+            if let own = try last.flatMap(Attempt.init(job:)), !Attempt.isMoved(own, after: attempts.last) {
                 attempts.append(own)
             }
             return attempts
@@ -169,13 +175,10 @@ extension JobQueue {
     /// - Throws: `io`.
     public func states(_ ids: some Sequence<JobID>) throws(JobsError) -> [JobID: JobState] {
         try read("read states") { database in
-            let statement = try database.cachedStatement(sql: "SELECT state FROM jobs WHERE id = ?")
+            let statement = try database.cachedStatement(sql: "SELECT id, state FROM jobs WHERE id = ?")
             var states: [JobID: JobState] = [:]
             for id in ids {
-                guard let state = try Int.fetchOne(statement, arguments: [id.rawValue]).flatMap(JobState.init) else {
-                    continue
-                }
-                states[id] = state
+                states[id] = try StoredRow.fetchOne(statement, arguments: [id.rawValue]).map { try $0.state }
             }
             return states
         }
@@ -193,50 +196,71 @@ extension JobQueue {
         "SELECT run_at_us FROM jobs INDEXED BY jobs_waiting WHERE state = 1 ORDER BY run_at_us LIMIT 1"
 }
 
+extension StoredRow {
+    /// The state of a job.
+    var state: JobState {
+        get throws(Damage) {
+            guard let state = try JobState(rawValue: self["state"]) else { throw damage("state") }
+            return state
+        }
+    }
+
+    /// The moment in a column, if there is one.
+    fileprivate func moment(_ column: String) throws(Damage) -> Timestamp? {
+        try (self[column] as Int64?).map(Timestamp.init)
+    }
+
+    /// The job in a column, if there is one.
+    fileprivate func job(_ column: String) throws(Damage) -> JobID? {
+        try (self[column] as Int64?).map(JobID.init)
+    }
+}
+
 extension ModelReference {
-    fileprivate init(_ row: Row) {
-        self.init(name: row["name"], path: row["path"], sha256: row["sha256"])
+    fileprivate init(_ row: StoredRow) throws(StoredRow.Damage) {
+        try self.init(name: row["name"], path: row["path"], sha256: row["sha256"])
     }
 }
 
 extension JobCounts {
-    fileprivate init(_ row: Row) {
+    fileprivate init(_ row: StoredRow) throws(StoredRow.Damage) {
         self.init()
-        for state in JobState.allCases { self[state] = row[state.name] }
+        for state in JobState.allCases {
+            self[state] = try row[state.name]
+            // Sums of such numbers do not overflow.
+            guard 0..<(1 << 48) ~= self[state] else { throw row.damage(state.name) }
+        }
     }
 }
 
 extension JobRecord {
-    fileprivate init(_ row: Row) {
-        func moment(_ column: String) -> Timestamp? { (row[column] as Int64?).map(Timestamp.init) }
-        guard let state = JobState(rawValue: row["state"]) else {
-            preconditionFailure("the schema admits no state \(row["state"] as Int)")
-        }
-        self.init(
+    fileprivate init(_ row: StoredRow) throws(StoredRow.Damage) {
+        let runAt = try row.moment("run_at_us")
+        try self.init(
             id: JobID(rawValue: row["id"]),
-            state: state,
+            state: row.state,
             model: ModelReference(row),
             batch: row["batch_name"],
             source: row["source"],
             sha256: ContentHash(row["source_sha256"] as Data?),
-            isInline: row["input_id"] != nil,
+            isInline: (row["input_id"] as Int64?) != nil,
             parameters: row["parameters_json"],
             meta: row["meta"],
             priority: row["priority"],
             key: row["key"],
             createdAt: Timestamp(microseconds: row["created_at_us"]),
-            runAt: moment("run_at_us").flatMap { $0.microseconds == JobQueue.never ? nil : $0 },
-            expiresAt: moment("expires_at_us"),
+            runAt: runAt?.microseconds == JobQueue.never ? nil : runAt,
+            expiresAt: row.moment("expires_at_us"),
             timeLimit: (row["time_limit_us"] as Int64?).map { .microseconds($0) },
-            startedAt: moment("started_at_us"),
-            finishedAt: moment("finished_at_us"),
+            startedAt: row.moment("started_at_us"),
+            finishedAt: row.moment("finished_at_us"),
             attempts: row["attempts"],
             maxAttempts: row["max_attempts"],
             crashes: row["crashes"],
             worker: row["worker_id"],
             failure: JobFailure(row),
-            leader: (row["leader_id"] as Int64?).map(JobID.init),
-            supersededBy: (row["superseded_by"] as Int64?).map(JobID.init),
+            leader: row.job("leader_id"),
+            supersededBy: row.job("superseded_by"),
             result: row["document"]
         )
     }
@@ -244,26 +268,25 @@ extension JobRecord {
 
 extension JobFailure {
     /// Reads the reason in a job's row; nil unless it failed.
-    fileprivate init?(_ row: Row) {
-        guard let kind = row["error_kind"] as String? else { return nil }
-        self.init(kind: kind, message: row["error_message"], isRetryable: row["error_retryable"])
+    fileprivate init?(_ row: StoredRow) throws(StoredRow.Damage) {
+        guard let kind = try row["error_kind"] as String? else { return nil }
+        try self.init(kind: kind, message: row["error_message"], isRetryable: row["error_retryable"])
     }
 }
 
 extension Attempt {
     /// A row of the history.
-    fileprivate init(_ row: Row) {
-        guard let outcome = Outcome(rawValue: row["outcome"]) else {
-            preconditionFailure("the schema admits no outcome \(row["outcome"] as String)")
-        }
-        self.init(
+    fileprivate init(_ row: StoredRow) throws(StoredRow.Damage) {
+        guard let outcome = try Outcome(rawValue: row["outcome"]) else { throw row.damage("outcome") }
+        let kind: String? = try row["error_kind"]
+        try self.init(
             number: row["number"],
             worker: row["worker_id"],
             startedAt: Timestamp(microseconds: row["started_at_us"]),
             endedAt: Timestamp(microseconds: row["ended_at_us"]),
             outcome: outcome,
-            failure: (row["error_kind"] as String?).map {
-                JobFailure(kind: $0, message: row["error_message"], isRetryable: outcome == .error)
+            failure: kind.map { kind throws(StoredRow.Damage) in
+                try JobFailure(kind: kind, message: row["error_message"], isRetryable: outcome == .error)
             }
         )
     }
@@ -276,26 +299,24 @@ extension Attempt {
     }
 
     /// The try that a job's own row tells of; nil if it waits, or ended without one.
-    fileprivate init?(job row: Row) {
-        guard let state = JobState(rawValue: row["state"]), let startedAt = row["started_at_us"] as Int64? else {
-            return nil
-        }
-        let failure = JobFailure(row)
+    fileprivate init?(job row: StoredRow) throws(StoredRow.Damage) {
+        guard let startedAt = try row.moment("started_at_us") else { return nil }
+        let failure = try JobFailure(row)
         // So many a job has that failed with a crash, and no other.
-        let isCrash = (row["crashes"] as Int) >= YoloqJobs.Outcome.crashLimit
+        let isCrash = try (row["crashes"] as Int) >= YoloqJobs.Outcome.crashLimit
         let outcome: Outcome
-        switch state {
+        switch try row.state {
         case .scheduled, .queued: return nil
         case .running: outcome = .running
         case .succeeded: outcome = .succeeded
         case .failed: outcome = isCrash ? .crash : .error
         case .cancelled: outcome = .cancelled
         }
-        self.init(
+        try self.init(
             number: (row["attempts"] as Int) + (isCrash ? 1 : 0),
             worker: row["worker_id"],
-            startedAt: Timestamp(microseconds: startedAt),
-            endedAt: (row["finished_at_us"] as Int64?).map(Timestamp.init),
+            startedAt: startedAt,
+            endedAt: row.moment("finished_at_us"),
             outcome: outcome,
             failure: failure
         )

@@ -32,11 +32,11 @@ extension JobQueue {
     public func recent(_ state: JobState, limit: Int) throws(JobsError) -> [FinishedJob] {
         precondition(state == .succeeded || state == .failed, "only these two end with an attempt")
         return try read("read the latest jobs") { database in
-            try Row.fetchAll(
+            try StoredRow.fetchAll(
                 database.cachedStatement(sql: JobQueue.recentStatement(for: state)),
                 arguments: [limit]
             ).map { row in
-                FinishedJob(
+                try FinishedJob(
                     id: JobID(rawValue: row[0]),
                     model: row[1],
                     batch: row[2],

@@ -249,7 +249,7 @@ private struct Submission {
                 select,
                 arguments: [Data(sha256.bytes), parameters, request.model.sha256, state.rawValue]
             )
-            if let row { return JobRow(row) }
+            if let row { return try JobRow(StoredRow(row)) }
         }
         return nil
     }

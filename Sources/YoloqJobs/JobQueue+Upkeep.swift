@@ -15,12 +15,12 @@ extension JobQueue {
     /// - Throws: `busy`, `diskFull`, `io`.
     public func promote(now: Timestamp) throws(JobsError) -> Int {
         try write("queue due jobs", durability: .normal) { database in
-            let rows = try Row.fetchAll(
+            let rows = try StoredRow.fetchAll(
                 database.cachedStatement(sql: JobQueue.promoteStatement),
                 arguments: [now.microseconds, JobQueue.upkeepChunkCount]
             )
             var transition = Transition()
-            for row in rows { transition.move(model: row[0], batch: row[1], from: .scheduled, to: .queued) }
+            for row in rows { try transition.move(model: row[0], batch: row[1], from: .scheduled, to: .queued) }
             try transition.finish(in: database)
             return (rows.count, transition.kinds)
         }
@@ -45,7 +45,7 @@ extension JobQueue {
     }
 
     func expire(now: Timestamp, in database: Database) throws -> (count: Int, WakeKinds) {
-        let rows = try Row.fetchAll(
+        let rows = try StoredRow.fetchAll(
             database.cachedStatement(sql: JobQueue.expiringStatement),
             arguments: [now.microseconds, JobQueue.upkeepChunkCount]
         ).map(JobRow.init)
@@ -119,19 +119,19 @@ extension JobQueue {
     public func prune(_ state: JobState, before moment: Timestamp) throws(JobsError) -> Int {
         precondition(state.isFinal, "only jobs that have ended are pruned")
         return try write("prune", durability: .normal) { database in
-            let rows = try Row.fetchAll(
+            let rows = try StoredRow.fetchAll(
                 database.cachedStatement(sql: JobQueue.pruneStatement(for: state)),
                 arguments: [moment.microseconds, JobQueue.upkeepChunkCount]
             )
             var transition = Transition()
             var inputs: [Int64: Int] = [:]
             for row in rows {
-                transition.move(model: row[0], batch: row[1], from: state, to: nil)
-                if let input = row[2] as Int64? { inputs[input, default: 0] += 1 }
+                try transition.move(model: row[0], batch: row[1], from: state, to: nil)
+                if let input = try row[2] as Int64? { inputs[input, default: 0] += 1 }
             }
             try transition.finish(in: database)
             try release(inputs, in: database)
-            for batch in Set(rows.compactMap { $0[1] as Int64? }) { try deleteIfEmpty(batch, in: database) }
+            for batch in try Set(rows.compactMap { try $0[1] as Int64? }) { try deleteIfEmpty(batch, in: database) }
             return (rows.count, [])
         }
     }

@@ -167,16 +167,17 @@ extension JobQueue {
             arguments: [now.microseconds, outcome.rawValue, worker]
         )
         let crashes = outcome == .crash ? "max(crashes, 1)" : "crashes"
-        let rows = try Row.fetchAll(
-            database,
-            sql: """
-                UPDATE jobs INDEXED BY jobs_running
-                SET state = 1, claim_token = NULL, attempts = attempts - 1, crashes = \(crashes)
-                WHERE state = 2 AND worker_id = ? RETURNING model_id, batch_id
-                """,
+        let rows = try StoredRow.fetchAll(
+            database.makeStatement(
+                sql: """
+                    UPDATE jobs INDEXED BY jobs_running
+                    SET state = 1, claim_token = NULL, attempts = attempts - 1, crashes = \(crashes)
+                    WHERE state = 2 AND worker_id = ? RETURNING model_id, batch_id
+                    """
+            ),
             arguments: [worker]
         )
-        for row in rows { transition.move(model: row[0], batch: row[1], from: .running, to: .queued) }
+        for row in rows { try transition.move(model: row[0], batch: row[1], from: .running, to: .queued) }
         try transition.finish(in: database)
         try database.execute(sql: "DELETE FROM workers WHERE id = ?", arguments: [worker])
         return rows.count
@@ -202,31 +203,40 @@ extension JobQueue {
     public func workers(now: Timestamp) throws(JobsError) -> [WorkerRecord] {
         let bootID = Host.current.bootID
         let rows = try read("read the workers") { database in
-            try Row.fetchAll(
-                database.cachedStatement(sql: "SELECT * FROM workers ORDER BY started_at_us, id")
-            )
+            try StoredRow.fetchAll(
+                database.cachedStatement(sql: "SELECT * FROM workers ORDER BY started_at_us, id"),
+                of: "workers"
+            ).map { row in
+                try (
+                    identity: WorkerIdentity(row), startedAt: Timestamp(microseconds: row["started_at_us"]),
+                    lease: Timestamp(microseconds: row["lease_expires_at_us"])
+                )
+            }
         }
-        return rows.map { row in
-            let identity = WorkerIdentity(
-                id: row["id"],
-                host: row["host"],
-                bootID: row["boot_id"],
-                pid: row["pid"],
-                threads: row["threads"],
-                serves: (row["serves"] as String?).flatMap {
-                    try? JSONDecoder().decode([String].self, from: Data($0.utf8))
-                }
-            )
+        return rows.map { identity, startedAt, lease in
             // A lock of before the machine's last start, or of another machine, tells nothing.
             let lock = bootID == identity.bootID ? WorkerLock.probe(worker: identity.id, in: paths) : .unknown
-            let lease = Timestamp(microseconds: row["lease_expires_at_us"])
             return WorkerRecord(
                 identity: identity,
-                startedAt: Timestamp(microseconds: row["started_at_us"]),
+                startedAt: startedAt,
                 leaseExpiresAt: lease,
                 lock: lock,
                 isAlive: lock == .held || (lock == .unknown && now < lease)
             )
         }
+    }
+}
+
+extension WorkerIdentity {
+    fileprivate init(_ row: StoredRow) throws(StoredRow.Damage) {
+        let serves: String? = try row["serves"]
+        try self.init(
+            id: row["id"],
+            host: row["host"],
+            bootID: row["boot_id"],
+            pid: row["pid"],
+            threads: row["threads"],
+            serves: serves.flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
+        )
     }
 }

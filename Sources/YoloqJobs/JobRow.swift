@@ -13,19 +13,19 @@ struct JobRow {
     /// The columns, in the order of `init`.
     static let columns = "id, state, model_id, batch_id, reuses"
 
-    init(_ row: Row) {
-        guard let state = JobState(rawValue: row[1]) else { preconditionFailure("the schema admits no such state") }
-        id = row[0]
+    init(_ row: StoredRow) throws(StoredRow.Damage) {
+        guard let state = try JobState(rawValue: row[1]) else { throw row.damage("state") }
+        id = try row[0]
         self.state = state
-        model = row[2]
-        batch = row[3]
-        reuses = row[4]
+        model = try row[2]
+        batch = try row[3]
+        reuses = try row[4]
     }
 
     /// Reads one job; nil if it does not exist.
     static func fetch(_ job: JobID, in database: Database) throws -> JobRow? {
         let sql = "SELECT \(columns) FROM jobs WHERE id = ?"
-        return try Row.fetchOne(database.cachedStatement(sql: sql), arguments: [job.rawValue]).map(JobRow.init)
+        return try StoredRow.fetchOne(database.cachedStatement(sql: sql), arguments: [job.rawValue]).map(JobRow.init)
     }
 }
 
@@ -67,7 +67,7 @@ struct Transition {
         }
         let change =
             hasResult ? "state = 3, run_at_us = ?2, finished_at_us = ?2" : "state = 1, run_at_us = ?2, leader_id = NULL"
-        let rows = try Row.fetchAll(
+        let rows = try StoredRow.fetchAll(
             database.cachedStatement(
                 sql: """
                     UPDATE jobs INDEXED BY jobs_followers SET \(change) WHERE \(followers) RETURNING model_id, batch_id
@@ -76,7 +76,7 @@ struct Transition {
             arguments: [leader, now.microseconds]
         )
         for row in rows {
-            move(model: row[0], batch: row[1], from: .scheduled, to: hasResult ? .succeeded : .queued)
+            try move(model: row[0], batch: row[1], from: .scheduled, to: hasResult ? .succeeded : .queued)
         }
     }
 

@@ -65,9 +65,20 @@ extension JobsError {
             throw error
         } catch let error as DatabaseError {
             throw JobsError(error, action: action, path: path)
+        } catch let error as StoredRow.Damage {
+            throw JobsError(damage: "\(error)", action: action, path: path)
+        } catch is RowDecodingError {
+            throw JobsError(damage: "a stored value is none that the schema admits", action: action, path: path)
         } catch {
             throw JobsError(.io, "cannot \(action): \(path): \(error)")
         }
+    }
+
+    private init(damage: String, action: String, path: String) {
+        self.init(
+            .invalidFile,
+            "cannot \(action): \(path): \(damage). Restore a backup; yoloq db check tells what else is damaged"
+        )
     }
 
     private init(_ error: DatabaseError, action: String, path: String) {

@@ -187,8 +187,9 @@ extension JobCounts {
     init(sumOf table: String, where rows: (key: String, ids: [Int64])? = nil, in database: Database) throws {
         let sums = JobState.allCases.map { "coalesce(sum(\($0.name)), 0)" }.joined(separator: ", ")
         let condition = rows.map { " WHERE \($0.key) IN (\(SearchTarget.list($0.ids)))" } ?? ""
-        let row = try Row.fetchOne(database, sql: "SELECT \(sums) FROM \(table)\(condition)")
+        let statement = try database.makeStatement(sql: "SELECT \(sums) FROM \(table)\(condition)")
+        let row = try StoredRow.fetchOne(statement, of: table)
         self.init()
-        for (position, state) in JobState.allCases.enumerated() { self[state] = row?[position] ?? 0 }
+        for (position, state) in JobState.allCases.enumerated() { self[state] = try row?[position] ?? 0 }
     }
 }

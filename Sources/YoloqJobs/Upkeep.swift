@@ -100,16 +100,19 @@ extension JobQueue {
     /// Looks at all workers; cheap, since it is done twice a second for ever.
     func workerSightings() throws(JobsError) -> [WorkerSighting] {
         let rows = try read("look at the workers") { database in
-            try Row.fetchAll(
-                database.cachedStatement(sql: "SELECT id, lease_expires_at_us, boot_id FROM workers")
-            )
+            try StoredRow.fetchAll(
+                database.cachedStatement(sql: "SELECT id, lease_expires_at_us, boot_id FROM workers"),
+                of: "workers"
+            ).map { row in
+                try (id: row[0] as String, lease: Timestamp(microseconds: row[1]), bootID: row[2] as String)
+            }
         }
-        return rows.map { row in
-            let isHere = Host.current.bootID == row[2]
+        return rows.map { id, lease, bootID in
+            let isHere = Host.current.bootID == bootID
             return WorkerSighting(
-                id: row[0],
-                lease: Timestamp(microseconds: row[1]),
-                lock: isHere ? WorkerLock.probe(worker: row[0], in: paths) : .unknown
+                id: id,
+                lease: lease,
+                lock: isHere ? WorkerLock.probe(worker: id, in: paths) : .unknown
             )
         }
     }

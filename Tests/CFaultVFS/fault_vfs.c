@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "CFaultVFS.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -26,6 +28,11 @@ struct yoloq_fault_vfs {
     int64_t operation_count, operation_capacity;
     int64_t last_content;
     int64_t contents[YOLOQ_FILE_JOURNAL + 1]; // of each file that is there; 0 for none
+
+    int watched; // the lock file, opened for us alone; -1 while no account is kept
+    yoloq_step *steps;
+    int64_t step_count, step_capacity;
+    int64_t last_connection;
 };
 
 typedef struct {
@@ -33,6 +40,8 @@ typedef struct {
     yoloq_fault_vfs *vfs;
     yoloq_fault_file kind; // 0 for a temporary file
     int64_t content;
+    int64_t connection; // of a database
+    bool is_exclusive; // holds the database alone
     bool syncs_folder; // the next sync does
     sqlite3_file *base; // behind this struct
 } fault_file;
@@ -73,10 +82,35 @@ static void keep(yoloq_fault_vfs *vfs, yoloq_fault_operation operation, const vo
     vfs->operations[vfs->operation_count++] = operation;
 }
 
+// Whether anybody holds the watched file. Call it with the lock held, since a probe holds the file for a moment.
+static bool is_guarded(yoloq_fault_vfs *vfs) {
+    if (flock(vfs->watched, LOCK_SH | LOCK_NB) != 0) return true;
+    flock(vfs->watched, LOCK_UN);
+    return false;
+}
+
+// Adds to the account. Call it with the lock held.
+static void note(yoloq_fault_vfs *vfs, yoloq_step_kind kind, yoloq_lock lock, int64_t connection) {
+    if (vfs->watched < 0) return;
+    if (vfs->step_count == vfs->step_capacity) {
+        vfs->step_capacity = vfs->step_capacity ? 2 * vfs->step_capacity : 1024;
+        vfs->steps = realloc(vfs->steps, (size_t)vfs->step_capacity * sizeof *vfs->steps);
+        if (!vfs->steps) abort();
+    }
+    vfs->steps[vfs->step_count++] = (yoloq_step){kind, lock, connection, is_guarded(vfs)};
+}
+
+// Notes a write of the log or of the database, before it is done. Call it with the lock held.
+static void note_write(fault_file *file) {
+    if (file->kind == YOLOQ_FILE_WAL) note(file->vfs, YOLOQ_STEP_APPEND, 0, 0);
+    if (file->kind == YOLOQ_FILE_DATABASE) note(file->vfs, YOLOQ_STEP_COPY, 0, file->connection);
+}
+
 // Runs a change and adds it to the record if it worked, both under the lock, so that the record has the disk's order.
 #define RECORDED(VFS, RESULT, CHANGE, OPERATION, BYTES)   \
     do {                                                  \
         pthread_mutex_lock(&(VFS)->lock);                 \
+        if ((OPERATION).call == YOLOQ_CALL_WRITE) note_write(own(file)); \
         RESULT = (CHANGE);                                \
         if (RESULT == SQLITE_OK) keep(VFS, (OPERATION), BYTES); \
         pthread_mutex_unlock(&(VFS)->lock);               \
@@ -131,10 +165,26 @@ static int fault_file_size(sqlite3_file *file, sqlite3_int64 *size) {
     return base_of(file)->pMethods->xFileSize(base_of(file), size);
 }
 
-static int fault_lock(sqlite3_file *file, int level) { return base_of(file)->pMethods->xLock(base_of(file), level); }
+static int fault_lock(sqlite3_file *file, int level) {
+    yoloq_fault_vfs *vfs = own(file)->vfs;
+    pthread_mutex_lock(&vfs->lock);
+    int result = base_of(file)->pMethods->xLock(base_of(file), level);
+    if (result == SQLITE_OK && level == SQLITE_LOCK_EXCLUSIVE && own(file)->connection) {
+        own(file)->is_exclusive = true;
+        note(vfs, YOLOQ_STEP_LOCK, YOLOQ_LOCK_EXCLUSIVE, own(file)->connection);
+    }
+    pthread_mutex_unlock(&vfs->lock);
+    return result;
+}
 
 static int fault_unlock(sqlite3_file *file, int level) {
-    return base_of(file)->pMethods->xUnlock(base_of(file), level);
+    yoloq_fault_vfs *vfs = own(file)->vfs;
+    pthread_mutex_lock(&vfs->lock);
+    if (own(file)->is_exclusive) note(vfs, YOLOQ_STEP_UNLOCK, YOLOQ_LOCK_EXCLUSIVE, own(file)->connection);
+    own(file)->is_exclusive = false;
+    int result = base_of(file)->pMethods->xUnlock(base_of(file), level);
+    pthread_mutex_unlock(&vfs->lock);
+    return result;
 }
 
 static int fault_check_reserved_lock(sqlite3_file *file, int *result) {
@@ -156,8 +206,23 @@ static int fault_shm_map(sqlite3_file *file, int region, int size, int extend, v
     return code ? code : base_of(file)->pMethods->xShmMap(base_of(file), region, size, extend, memory);
 }
 
+// The locks by their place in the shared memory (sqlite.org/walformat.html#locks). One that takes several is a recovery,
+// or a reader that moves on.
+static yoloq_lock lock_at(int offset, int count) {
+    if (count != 1) return 0;
+    return offset == 0 ? YOLOQ_LOCK_WRITE : offset == 1 ? YOLOQ_LOCK_CHECKPOINT : 0;
+}
+
 static int fault_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
-    return base_of(file)->pMethods->xShmLock(base_of(file), offset, count, flags);
+    yoloq_fault_vfs *vfs = own(file)->vfs;
+    yoloq_lock lock = lock_at(offset, count);
+    bool releases = (flags & SQLITE_SHM_UNLOCK) != 0;
+    pthread_mutex_lock(&vfs->lock);
+    if (lock && releases) note(vfs, YOLOQ_STEP_UNLOCK, lock, own(file)->connection);
+    int result = base_of(file)->pMethods->xShmLock(base_of(file), offset, count, flags);
+    if (lock && !releases && result == SQLITE_OK) note(vfs, YOLOQ_STEP_LOCK, lock, own(file)->connection);
+    pthread_mutex_unlock(&vfs->lock);
+    return result;
 }
 
 static void fault_shm_barrier(sqlite3_file *file) { base_of(file)->pMethods->xShmBarrier(base_of(file)); }
@@ -225,6 +290,7 @@ static int fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, in
     if (result == SQLITE_OK && opened->kind) {
         if (!exists || self->contents[opened->kind] == 0) self->contents[opened->kind] = ++self->last_content;
         opened->content = self->contents[opened->kind];
+        if (opened->kind == YOLOQ_FILE_DATABASE) opened->connection = ++self->last_connection;
         yoloq_fault_operation operation = {
             .call = YOLOQ_CALL_CREATE, .file = opened->kind, .content = opened->content};
         if (!exists) keep(self, operation, NULL);
@@ -288,6 +354,7 @@ yoloq_fault_vfs *yoloq_fault_vfs_make(const char *name) {
     sqlite3_vfs *base = sqlite3_vfs_find(NULL);
     if (!self || !copy || !base) return NULL;
     pthread_mutex_init(&self->lock, NULL);
+    self->watched = -1;
     self->base = base;
     self->vfs = (sqlite3_vfs){
         .iVersion = 2,
@@ -334,6 +401,14 @@ void yoloq_fault_vfs_record(yoloq_fault_vfs *vfs) {
     pthread_mutex_unlock(&vfs->lock);
 }
 
+bool yoloq_fault_vfs_watch(yoloq_fault_vfs *vfs, const char *lock_file) {
+    int file = open(lock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    pthread_mutex_lock(&vfs->lock);
+    vfs->watched = file;
+    pthread_mutex_unlock(&vfs->lock);
+    return file >= 0;
+}
+
 // Reads one number under the lock.
 #define LOCKED_COUNT(NAME, FIELD)                    \
     int64_t NAME(yoloq_fault_vfs *vfs) {             \
@@ -345,10 +420,18 @@ void yoloq_fault_vfs_record(yoloq_fault_vfs *vfs) {
 LOCKED_COUNT(yoloq_fault_vfs_call_count, call_count)
 LOCKED_COUNT(yoloq_fault_vfs_failure_count, failure_count)
 LOCKED_COUNT(yoloq_fault_vfs_operation_count, operation_count)
+LOCKED_COUNT(yoloq_fault_vfs_step_count, step_count)
 
 yoloq_fault_operation yoloq_fault_vfs_operation(yoloq_fault_vfs *vfs, int64_t index) {
     pthread_mutex_lock(&vfs->lock);
     yoloq_fault_operation operation = vfs->operations[index];
     pthread_mutex_unlock(&vfs->lock);
     return operation;
+}
+
+yoloq_step yoloq_fault_vfs_step(yoloq_fault_vfs *vfs, int64_t index) {
+    pthread_mutex_lock(&vfs->lock);
+    yoloq_step step = vfs->steps[index];
+    pthread_mutex_unlock(&vfs->lock);
+    return step;
 }

@@ -23,6 +23,8 @@ final class YoloqProcess: Sendable {
     private let process: Process
     private let output: Drain
     private let errors: Drain
+    /// The writing end of standard output, if nobody reads that yet.
+    private let plug: Int32?
 
     /// Starts a run.
     ///
@@ -31,8 +33,15 @@ final class YoloqProcess: Sendable {
     ///   - site: Where its queue, models and caches are.
     ///   - environment: More variables.
     ///   - input: What it reads from standard input.
+    ///   - stallsOutput: Whether nobody reads its standard output before `finish`.
     /// - Throws: Why it could not be started.
-    init(_ arguments: [String], at site: Site, environment: [String: String] = [:], input: Data? = nil) throws {
+    init(
+        _ arguments: [String],
+        at site: Site,
+        environment: [String: String] = [:],
+        input: Data? = nil,
+        stallsOutput: Bool = false
+    ) throws {
         process = Process()
         process.executableURL = Checkout.executable
         process.arguments = arguments
@@ -43,8 +52,9 @@ final class YoloqProcess: Sendable {
         errors = Drain()
         process.standardOutput = output.pipe
         process.standardError = errors.pipe
+        plug = stallsOutput ? fcntl(output.pipe.fileHandleForWriting.fileDescriptor, F_DUPFD_CLOEXEC, 0) : nil
         try process.run()
-        output.start()
+        if !stallsOutput { output.start() }
         errors.start()
     }
 
@@ -92,11 +102,25 @@ final class YoloqProcess: Sendable {
     /// What it has said on standard error so far.
     var errorsSoFar: String { errors.text }
 
+    /// Whether it runs.
+    var isRunning: Bool { process.isRunning }
+
+    /// Whether nothing more goes into the pipe that nobody reads.
+    var isStalled: Bool {
+        guard let plug else { return false }
+        var request = pollfd(fd: plug, events: Int16(POLLOUT), revents: 0)
+        return poll(&request, 1, 0) == 0
+    }
+
     /// Sends a signal.
     func send(_ signal: Int32) { kill(pid, signal) }
 
     /// Waits for the end.
     func finish() -> Result {
+        if let plug {
+            close(plug)
+            output.start()
+        }
         process.waitUntilExit()
         return Result(status: process.terminationStatus, output: output.finish(), errors: errors.finish())
     }

@@ -131,4 +131,54 @@ final class FaultVFS: @unchecked Sendable {
             )
         }
     }
+
+    // MARK: Locks
+
+    /// What decides whether a checkpoint and a commit can meet.
+    enum Step: Sendable, Hashable {
+        /// SQLite's locks that matter here; those of readers do not.
+        enum Lock: UInt32 {
+            case write = 1
+            case checkpoint, exclusive
+        }
+
+        case lock(Lock, connection: Int)
+        case unlock(Lock, connection: Int)
+        /// The log was written.
+        case append
+        /// The database was written.
+        case copy(connection: Int)
+    }
+
+    /// One step, and whether somebody held the watched lock file meanwhile.
+    struct GuardedStep: Sendable, Hashable {
+        let step: Step
+        let isGuarded: Bool
+    }
+
+    /// Starts to keep account of the steps and of who holds a lock file.
+    func watch(_ lockFile: String) {
+        guard yoloq_fault_vfs_watch(pointer, lockFile) else { preconditionFailure("cannot open \(lockFile)") }
+    }
+
+    /// The account, in the order in which things happened.
+    var steps: [GuardedStep] {
+        (0..<yoloq_fault_vfs_step_count(pointer)).map { index in
+            let step = yoloq_fault_vfs_step(pointer, index)
+            return GuardedStep(step: Step(step), isGuarded: step.is_guarded)
+        }
+    }
+}
+
+extension FaultVFS.Step {
+    fileprivate init(_ step: yoloq_step) {
+        let connection = Int(step.connection)
+        switch (step.kind, Lock(rawValue: step.lock.rawValue)) {
+        case (YOLOQ_STEP_LOCK, let lock?): self = .lock(lock, connection: connection)
+        case (YOLOQ_STEP_UNLOCK, let lock?): self = .unlock(lock, connection: connection)
+        case (YOLOQ_STEP_APPEND, _): self = .append
+        case (YOLOQ_STEP_COPY, _): self = .copy(connection: connection)
+        default: preconditionFailure("the header and this file list the same values")
+        }
+    }
 }

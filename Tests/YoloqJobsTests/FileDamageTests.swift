@@ -114,6 +114,124 @@ struct FileDamageTests {
         }
     }
 
+    // MARK: Rows that cannot be
+
+    /// Spoils rows of a closed queue as no program could that keeps to the schema.
+    private func spoil(_ table: String, _ change: String) throws {
+        // The constraints are in the schema's text, which SQLite reads when it opens the file.
+        func connect(_ body: (Database) throws -> Void) throws {
+            let connection = try DatabaseQueue(path: path)
+            try connection.inDatabase(body)
+            try connection.close()
+        }
+        var schema = ""
+        try connect { database in
+            schema = try #require(
+                try String.fetchOne(database, sql: "SELECT sql FROM sqlite_schema WHERE name = ?", arguments: [table])
+            )
+        }
+        func setSchema(_ text: String) throws {
+            try connect { database in
+                try database.execute(sql: "PRAGMA writable_schema = 1")
+                try database.execute(
+                    sql: "UPDATE sqlite_schema SET sql = ? WHERE name = ?",
+                    arguments: [text, table]
+                )
+            }
+        }
+        let bare = schema.replacing("IS NOT NULL", with: "NOTNULL").replacing("NOT NULL", with: "")
+            .replacing(") STRICT", with: ")")
+        try setSchema(bare)
+        try connect { database in
+            try database.execute(sql: "PRAGMA ignore_check_constraints = 1; PRAGMA foreign_keys = 0")
+            try database.execute(sql: "UPDATE \(table) SET \(change)")
+        }
+        try setSchema(schema)
+    }
+
+    /// Uses everything that reads rows, and tells what goes wrong.
+    private func errors() throws -> [JobsError] {
+        let queue = try JobQueue(path: path)
+        let ids = (1...300).map { JobID(rawValue: Int64($0)) }
+        var filter = JobFilter()
+        filter.states = [.queued, .failed]
+        var errors: [JobsError] = []
+        func run(_ body: () throws(JobsError) -> Void) {
+            do throws(JobsError) { try body() } catch { errors.append(error) }
+        }
+        run { () throws(JobsError) in _ = try queue.records(ids) }
+        run { () throws(JobsError) in _ = try queue.counts() }
+        run { () throws(JobsError) in _ = try queue.counts(ofBatch: "b") }
+        run { () throws(JobsError) in _ = try queue.states(ids) }
+        run { () throws(JobsError) in for id in ids { _ = try queue.attempts(of: id) } }
+        run { () throws(JobsError) in _ = try queue.jobs(ofBatch: "b") }
+        run { () throws(JobsError) in _ = try queue.jobs(matching: filter, after: nil, limit: 300) }
+        run { () throws(JobsError) in _ = try queue.jobsOfLastSubmit() }
+        run { () throws(JobsError) in _ = try queue.workers(now: noon) }
+        run { () throws(JobsError) in _ = try queue.workerSightings() }
+        run { () throws(JobsError) in _ = try queue.oldestQueued() }
+        run { () throws(JobsError) in _ = try queue.nextDue() }
+        run { () throws(JobsError) in _ = try queue.claim(limit: 300, models: [1], worker: "w", now: noon) }
+        run { () throws(JobsError) in _ = try queue.promote(now: noon) }
+        run { () throws(JobsError) in _ = try queue.expire(now: noon) }
+        run { () throws(JobsError) in _ = try queue.cancel(ids, now: noon) }
+        run { () throws(JobsError) in _ = try queue.retry(ids, now: noon) }
+        run { () throws(JobsError) in _ = try queue.rescue(worker: "w", because: .death, now: noon) }
+        run { () throws(JobsError) in _ = try queue.prune(.succeeded, before: noon + .days(1)) }
+        try queue.close()
+        return errors
+    }
+
+    @Test(arguments: [
+        ("jobs", "state = 99", "state is 99"), ("jobs", "source = NULL", "source is NULL"),
+        ("jobs", "created_at_us = 'noon'", "created_at_us is"), ("jobs", "attempts = NULL", "attempts is NULL"),
+        ("jobs", "max_attempts = 'x'", "max_attempts is"), ("jobs", "batch_id = 'b'", "batch_id is"),
+        ("jobs", "model_id = NULL", nil), ("jobs", "reuses = NULL", "reuses is NULL"),
+        ("jobs", "error_kind = 'k', error_message = NULL", "error_message is NULL"),
+        ("jobs", "parameters_id = 77", nil),
+        ("jobs", "worker_id = NULL, started_at_us = 5", "worker_id is NULL"),
+        ("jobs", "source_sha256 = 5", "sha256 is"),
+        ("models", "name = NULL", "name is NULL"), ("models", "is_paused = 'maybe'", "is_paused is"),
+        ("model_counts", "succeeded = 9223372036854775807, queued = 9223372036854775807", "is 9223372036854775807"),
+        ("batch_counts", "failed = 'many'", "failed is"), ("attempts", "outcome = 'won'", "outcome is"),
+        ("attempts", "started_at_us = NULL", "started_at_us is NULL"),
+        ("attempts", "error_message = NULL", "error_message"),
+        ("workers", "boot_id = NULL", "boot_id is NULL"),
+        ("workers", "lease_expires_at_us = 'soon'", "lease_expires_at_us"),
+        ("workers", "pid = 'x'", "pid is"),
+    ])
+    func `a row that the schema does not admit is an error that names it`(table: String, change: String, told: String?)
+        throws
+    {
+        let queue = try JobQueue(path: path)
+        try queue.addTestWorker()
+        _ = try queue.submit(requests(300, batch: "b"), now: noon)
+        let claims = try queue.claimAny(limit: 100)
+        let failure = JobFailure(kind: "k", message: "m", isRetryable: true)
+        _ = try queue.record(claims.prefix(50).map { Outcome($0, .failed(failure), at: noon) })
+        _ = try queue.record(claims.suffix(40).map { Outcome($0, .succeeded(result: "{}"), at: noon) })
+        try queue.close()
+        try spoil(table, change)
+
+        let errors = try errors()
+        for error in errors where error.code != .invalidRequest { expectUseful(error, "\(error)") }
+        guard let told else { return }
+        #expect(
+            errors.contains { $0.message.contains("of \(table) is damaged") || $0.message.contains("is damaged: ") },
+            "\(errors)"
+        )
+        #expect(errors.contains { $0.message.contains(told) }, "\(errors)")
+    }
+
+    @Test func `the lowest priority is one like any other`() throws {
+        try withQueue { queue in
+            let ids = try [Int.min, 0, Int.max].map { priority in
+                try #require(try queue.submit(requests(1, priority: priority), now: noon).first)
+            }
+            #expect(try queue.claimAny(limit: 3).map(\.job) == ids.reversed())
+        }
+    }
+
     // MARK: Replaced
 
     /// What can happen to the names of an open queue's files.

@@ -66,4 +66,32 @@ void yoloq_fault_vfs_record(yoloq_fault_vfs *vfs);
 int64_t yoloq_fault_vfs_operation_count(yoloq_fault_vfs *vfs);
 yoloq_fault_operation yoloq_fault_vfs_operation(yoloq_fault_vfs *vfs, int64_t index);
 
+// What decides whether a checkpoint and a commit can meet, in the order in which it happened.
+typedef enum {
+    YOLOQ_STEP_LOCK,   // a connection got a lock
+    YOLOQ_STEP_UNLOCK, // and gave it back
+    YOLOQ_STEP_APPEND, // the log was written: a commit, or a page of one that was too large for the cache
+    YOLOQ_STEP_COPY,   // the database was written: in WAL mode a checkpoint
+} yoloq_step_kind;
+
+// SQLite's locks that matter here; those of readers do not.
+typedef enum {
+    YOLOQ_LOCK_WRITE = 1,  // in the shared memory: held from the first write of a transaction to its end
+    YOLOQ_LOCK_CHECKPOINT, // in the shared memory: held during a checkpoint
+    YOLOQ_LOCK_EXCLUSIVE,  // of the database file: nobody else has it open
+} yoloq_lock;
+
+typedef struct {
+    yoloq_step_kind kind;
+    yoloq_lock lock;    // of the first two
+    int64_t connection; // number of the connection's database file, from 1; 0 for a write of the log
+    bool is_guarded;    // whether somebody held the watched lock file at that moment
+} yoloq_step;
+
+// Starts to keep account of the steps, and of whether anybody holds an exclusive flock on a file meanwhile. Returns
+// false if the file cannot be opened.
+bool yoloq_fault_vfs_watch(yoloq_fault_vfs *vfs, const char *lock_file);
+int64_t yoloq_fault_vfs_step_count(yoloq_fault_vfs *vfs);
+yoloq_step yoloq_fault_vfs_step(yoloq_fault_vfs *vfs, int64_t index);
+
 #endif
