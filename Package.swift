@@ -94,7 +94,11 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["yoloq", "YoloqJobs", .product(name: "GRDB", package: "GRDB.swift")]
+            dependencies: [
+                "yoloq", "YoloqJobs",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
         ),
         .testTarget(name: "CompileTests", dependencies: ["YoloqInference"]),
         .testTarget(name: "TidyTests"),

@@ -6,21 +6,6 @@ import YoloqSchema
 
 /// What a queue's file holds and how it is set up.
 public struct QueueStats: Sendable, Hashable {
-    /// A number that is not counted beyond a bound, so that asking costs the same in any queue.
-    public struct BoundedCount: Sendable, Hashable {
-        /// The number, or the bound.
-        public let value: Int
-        /// Whether there may be more.
-        public let isBounded: Bool
-
-        static let bound = 10_000
-
-        init(_ count: Int) {
-            value = min(count, BoundedCount.bound)
-            isBounded = count > BoundedCount.bound
-        }
-    }
-
     /// The size of the database file.
     public let byteCount: Int
     /// The size of the write-ahead log; 0 if there is none.
@@ -69,7 +54,7 @@ extension JobQueue {
                 try Int64.fetchOne(database, sql: "SELECT created_at_us FROM jobs ORDER BY id \(order) LIMIT 1")
                     .map(Timestamp.init)
             }
-            let bound = QueueStats.BoundedCount.bound + 1
+            let bound = BoundedCount.bound + 1
             // Of a blob SQLite reads the length without the bytes.
             let inputs = try Row.fetchOne(
                 database,

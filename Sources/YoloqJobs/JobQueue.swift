@@ -151,8 +151,19 @@ public final class JobQueue: JobStore {
     }
 
     /// Runs a piece of work under the write lock, past the connections of this queue.
-    func withWriteLock<R>(_ body: () throws(JobsError) -> R) throws(JobsError) -> R {
-        try lock.withLock(patience: options.patience, giveUp: { false }, body)
+    ///
+    /// - Parameters:
+    ///   - action: Completes "cannot …" in an error.
+    ///   - body: The work.
+    /// - Returns: What the body returned.
+    /// - Throws: `busy`, what the body throws, or that the file is not the one that was opened.
+    func withWriteLock<R>(_ action: String, _ body: () throws -> R) throws(JobsError) -> R {
+        try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
+            try JobsError.wrapping(action, path: path) {
+                try files.check(action)
+                return try body()
+            }
+        }
     }
 
     /// Runs one write transaction under the write lock, then wakes who waits for it.

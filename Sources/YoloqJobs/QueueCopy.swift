@@ -77,10 +77,9 @@ struct QueueCopy {
     private static func fill(_ copy: DatabaseQueue, from source: JobQueue, _ progress: (Int, Int) -> Void)
         throws(JobsError) -> Duration
     {
-        let connection = try source.withWriteLock { () throws(JobsError) in
-            try JobsError.wrapping("copy the queue", path: source.path) {
-                try Connection(path: source.path, vfs: source.options.vfs)
-            }
+        let action = "copy the queue"
+        let connection = try source.withWriteLock(action) {
+            try Connection(path: source.path, vfs: source.options.vfs)
         }
         var lockedTime = Duration.zero
         let result = Result { () throws in
@@ -88,23 +87,19 @@ struct QueueCopy {
             try connection.queue.inDatabase { original in
                 try copy.inDatabase { copy in
                     let pages = try PageCopy(from: original, to: copy)
-                    try source.withWriteLock { () throws(JobsError) in
+                    try source.withWriteLock(action) {
                         let start = ContinuousClock.now
                         defer { lockedTime = ContinuousClock.now - start }
-                        try JobsError.wrapping("copy the queue", path: source.path) {
-                            try pages.begin()
-                            while try !pages.step(progress), ContinuousClock.now - start < lockedTimeLimit {}
-                        }
+                        try pages.begin()
+                        while try !pages.step(progress), ContinuousClock.now - start < lockedTimeLimit {}
                     }
                     while try !pages.step(progress) {}
                     try pages.end()
                 }
             }
         }
-        try source.withWriteLock { () throws(JobsError) in
-            try JobsError.wrapping("copy the queue", path: source.path) { try connection.queue.close() }
-        }
-        try JobsError.wrapping("copy the queue", path: source.path) { try result.get() }
+        try source.withWriteLock(action) { try connection.queue.close() }
+        try JobsError.wrapping(action, path: source.path) { try result.get() }
         return lockedTime
     }
 

@@ -54,20 +54,21 @@ struct DoctorTests {
             let (input, output) = (Pipe(), Pipe())
             reader.standardInput = input
             reader.standardOutput = output
+            reader.standardError = output
             try reader.run()
             defer {
                 try? input.fileHandleForWriting.close()
                 reader.waitUntilExit()
             }
             func nextLine() -> String {
-                // A line can come in pieces.
-                var line = ""
-                while !line.hasSuffix("\n") {
-                    let part = output.fileHandleForReading.availableData
-                    guard !part.isEmpty else { break }
-                    line += String(decoding: part, as: UTF8.self)
+                var line = Data()
+                while line.last != UInt8(ascii: "\n") {
+                    let chunk = output.fileHandleForReading.availableData
+                    // Empty at the end, and when a signal came in between.
+                    if chunk.isEmpty && !reader.isRunning { break }
+                    line += chunk
                 }
-                return line.trimmingCharacters(in: .whitespacesAndNewlines)
+                return String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
             }
             let pid = nextLine()
             let log = try #require(try findings("log").first)

@@ -74,6 +74,20 @@ struct BackupTests {
         }
     }
 
+    @Test func `no copy is made of a file that took the queue's place`() throws {
+        try withQueue { queue in
+            let away = queue.path + ".away"
+            try FileManager.default.moveItem(atPath: queue.path, toPath: away)
+            try Data().write(to: URL(filePath: queue.path))
+            for copy in [{ _ = try queue.check() }, { _ = try queue.withWriteLock("copy") {} }] {
+                let error = #expect(throws: JobsError.self) { try copy() }
+                #expect(error?.code == .fileReplaced)
+            }
+            try FileManager.default.removeItem(atPath: queue.path)
+            try FileManager.default.moveItem(atPath: away, toPath: queue.path)
+        }
+    }
+
     @Test func `what a killed backup left is removed by the next one`() throws {
         let folder = try TemporaryFolder()
         try withQueue { queue in
