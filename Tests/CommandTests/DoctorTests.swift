@@ -64,7 +64,7 @@ struct DoctorTests {
                 var line = Data()
                 while line.last != UInt8(ascii: "\n") {
                     let chunk = output.fileHandleForReading.availableData
-                    // Empty at the end, and when a signal came in between.
+                    // Nothing to read is the end only if the program has ended.
                     if chunk.isEmpty && !reader.isRunning { break }
                     line += chunk
                 }
