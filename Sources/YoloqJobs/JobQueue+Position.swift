@@ -26,13 +26,14 @@ extension JobQueue {
     public func jobsAhead(of job: JobID) throws(JobsError) -> BoundedCount? {
         try read("read a job's place") { database in
             guard
-                let row = try Row.fetchOne(
-                    database,
-                    sql: "SELECT model_id, priority, run_at_us, id FROM jobs WHERE id = ? AND state = 1",
+                let row = try StoredRow.fetchOne(
+                    database.cachedStatement(
+                        sql: "SELECT model_id, priority, run_at_us, id FROM jobs WHERE id = ? AND state = 1"
+                    ),
                     arguments: [job.rawValue]
                 )
             else { return nil }
-            let (model, priority, runAt, id): (Int64, Int64, Int64, Int64) = (row[0], row[1], row[2], row[3])
+            let (model, priority, runAt, id): (Int64, Int64, Int64, Int64) = try (row[0], row[1], row[2], row[3])
             // Three ranges of one index, each read as far as the bound.
             let ranges: [(String, StatementArguments)] = [
                 ("priority > ?", [priority]),

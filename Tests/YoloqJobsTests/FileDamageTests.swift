@@ -167,6 +167,11 @@ struct FileDamageTests {
         run { () throws(JobsError) in _ = try queue.jobs(ofBatch: "b") }
         run { () throws(JobsError) in _ = try queue.jobs(matching: filter, after: nil, limit: 300) }
         run { () throws(JobsError) in _ = try queue.jobsOfLastSubmit() }
+        run { () throws(JobsError) in for id in ids { _ = try queue.jobsAhead(of: id) } }
+        run { () throws(JobsError) in _ = try queue.recent(.succeeded, limit: 300) }
+        run { () throws(JobsError) in _ = try queue.recent(.failed, limit: 300) }
+        run { () throws(JobsError) in _ = try queue.stats() }
+        run { () throws(JobsError) in _ = try queue.pauses() }
         run { () throws(JobsError) in _ = try queue.workers(now: noon) }
         run { () throws(JobsError) in _ = try queue.workerSightings() }
         run { () throws(JobsError) in _ = try queue.oldestQueued() }
@@ -189,6 +194,7 @@ struct FileDamageTests {
         ("jobs", "model_id = NULL", nil), ("jobs", "reuses = NULL", "reuses is NULL"),
         ("jobs", "error_kind = 'k', error_message = NULL", "error_message is NULL"),
         ("jobs", "parameters_id = 77", nil),
+        ("jobs", "priority = NULL", "priority is NULL"),
         ("jobs", "worker_id = NULL, started_at_us = 5", "worker_id is NULL"),
         ("jobs", "source_sha256 = 5", "sha256 is"),
         ("models", "name = NULL", "name is NULL"), ("models", "is_paused = 'maybe'", "is_paused is"),
