@@ -184,6 +184,13 @@ extension JobQueue {
         }
     }
 
+    /// Whether any job is queued, from counters.
+    package func hasQueued() throws(JobsError) -> Bool {
+        try read("look for queued jobs") { database in
+            try HotStatement("SELECT 1 FROM model_counts WHERE queued > 0 LIMIT 1", in: database).readInteger() != nil
+        }
+    }
+
     /// When the job that waits longest could first have been claimed; nil if none waits.
     public func oldestQueued() throws(JobsError) -> Timestamp? {
         try read("read the oldest wait") { database in

@@ -10,9 +10,11 @@ import YoloqJobs
 struct Lookout<E: Engine & ~Copyable> {
     /// How often the lease is renewed: three times before it runs out.
     static var heartbeatInterval: Duration { .seconds(5) }
-    /// How often other workers are looked at, and how long at most between two looks for work: that covers a writer that
-    /// was killed before it could wake us.
+    /// How often other workers are looked at.
     static var roundInterval: Duration { .milliseconds(500) }
+    /// How long at most between two looks for work and for due times: that covers a writer that was killed before it could
+    /// wake us, and a clock that was set forward.
+    static var pollInterval: Duration { .seconds(1) }
     /// How often at most due times are looked up while writers wake us all the time.
     static var dueInterval: Duration { .milliseconds(20) }
     /// How often it is asked whether the file needs tidying.
@@ -30,6 +32,7 @@ struct Lookout<E: Engine & ~Copyable> {
     private var seen: WakeCounters
     private var heartbeatAt: ContinuousClock.Instant
     private var roundAt: ContinuousClock.Instant
+    private var pollAt: ContinuousClock.Instant
     private var dueAt: ContinuousClock.Instant
     private var maintenanceAt: ContinuousClock.Instant
     private var drainUntil: ContinuousClock.Instant?
@@ -52,7 +55,7 @@ struct Lookout<E: Engine & ~Copyable> {
         seen = WakeCounters()
         let now = ContinuousClock.now
         heartbeatAt = now + Self.heartbeatInterval
-        (roundAt, dueAt, maintenanceAt) = (now, now, now)
+        (roundAt, pollAt, dueAt, maintenanceAt) = (now, now, now, now)
     }
 
     /// Looks out until all threads have ended or the time to stop is over.
@@ -69,6 +72,7 @@ struct Lookout<E: Engine & ~Copyable> {
             try heedCounters(at: now)
             if now >= heartbeatAt { try beat(at: now) }
             if now >= roundAt { try round(at: now) }
+            if now >= pollAt { try poll(at: now) }
             if now >= dueAt { try settleDue(at: now) }
             if now >= maintenanceAt { try maintain(at: now) }
             watcher.wait(atMost: nextEvent - .now)
@@ -76,7 +80,7 @@ struct Lookout<E: Engine & ~Copyable> {
     }
 
     private var nextEvent: ContinuousClock.Instant {
-        let fixed = [heartbeatAt, roundAt, dueAt, maintenanceAt]
+        let fixed = [heartbeatAt, roundAt, pollAt, dueAt, maintenanceAt]
         return (fixed + [drainUntil, shared.running.nextDeadline].compactMap(\.self)).min() ?? roundAt
     }
 
@@ -133,9 +137,6 @@ struct Lookout<E: Engine & ~Copyable> {
 
     private mutating func round(at now: ContinuousClock.Instant) throws(JobsError) {
         roundAt = now + Self.roundInterval
-        // Due times too, so that a clock that is set forward is noticed.
-        dueAt = now
-        shared.doorbell.ring()
         do throws(JobsError) {
             for rescue in try upkeep.rescue(now: .now(), uptime: .now) {
                 shared.report(.rescued(worker: rescue.worker, because: rescue.cause, jobCount: rescue.jobCount))
@@ -145,9 +146,22 @@ struct Lookout<E: Engine & ~Copyable> {
         }
     }
 
+    /// Looks for what nobody woke us for; wakes no thread for nothing.
+    private mutating func poll(at now: ContinuousClock.Instant) throws(JobsError) {
+        pollAt = now + Self.pollInterval
+        dueAt = now
+        do throws(JobsError) {
+            // With `untilEmpty` a thread that could not ask last time has to find out that there is nothing.
+            let isToRing = try options.untilEmpty ? true : queue.hasQueued()
+            if isToRing { shared.doorbell.ring() }
+        } catch {
+            try passOver(error)
+        }
+    }
+
     private mutating func settleDue(at now: ContinuousClock.Instant) throws(JobsError) {
-        // The next round looks again.
-        dueAt = now + Self.roundInterval * 2
+        // The next poll looks again.
+        dueAt = now + Self.pollInterval * 2
         do throws(JobsError) {
             let wallClock = Timestamp.now()
             guard let due = try upkeep.settleDue(now: wallClock) else { return }
