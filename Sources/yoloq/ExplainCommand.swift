@@ -212,7 +212,7 @@ struct Explanation {
 
     /// For people: a heading, then a line for each reason with what to type below it.
     var lines: [String] {
-        ["job \(job.id) is \(job.state.name)  \(job.model.name)  \(job.source)"]
+        ["job \(job.id): \(job.state.name)  \(job.model.name)  \(job.source)"]
             + reasons.flatMap { ["  \($0.text)"] + ($0.command.map { ["    \($0)"] } ?? []) }
     }
 

@@ -60,7 +60,7 @@ struct ExplainTests {
         try yoloq("pause", "shapes")
         let text = try yoloq("explain", "1").output
         #expect(text.contains("yoloq resume\n") && text.contains("yoloq resume shapes\n"))
-        #expect(try yoloq("explain", "1").lines.first?.hasPrefix("job 1 is queued  shapes  /") == true)
+        #expect(try yoloq("explain", "1").lines.first?.hasPrefix("job 1: queued  shapes  /") == true)
     }
 
     @Test func `a scheduled job tells its time, its last error, or the job whose result it waits for`() throws {
