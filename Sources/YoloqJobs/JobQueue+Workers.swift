@@ -195,13 +195,17 @@ extension JobQueue {
         }
     }
 
+    /// What the lock of a worker tells; one of before the machine's last start, or of another machine, tells nothing.
+    func lock(ofWorker worker: String, bootID: String) -> WorkerLockState {
+        bootID == Host.current.bootID ? WorkerLock.probe(worker: worker, in: paths) : .unknown
+    }
+
     /// All workers on the list, oldest first, dead ones included.
     ///
     /// - Parameter now: The time, for leases.
     /// - Returns: The workers.
     /// - Throws: `io`.
     public func workers(now: Timestamp) throws(JobsError) -> [WorkerRecord] {
-        let bootID = Host.current.bootID
         let rows = try read("read the workers") { database in
             try StoredRow.fetchAll(
                 database.cachedStatement(sql: "SELECT * FROM workers ORDER BY started_at_us, id"),
@@ -214,8 +218,7 @@ extension JobQueue {
             }
         }
         return rows.map { identity, startedAt, lease in
-            // A lock of before the machine's last start, or of another machine, tells nothing.
-            let lock = bootID == identity.bootID ? WorkerLock.probe(worker: identity.id, in: paths) : .unknown
+            let lock = lock(ofWorker: identity.id, bootID: identity.bootID)
             return WorkerRecord(
                 identity: identity,
                 startedAt: startedAt,

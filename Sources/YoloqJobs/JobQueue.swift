@@ -200,7 +200,7 @@ public final class JobQueue: JobStore {
                 }
             } catch {
                 // After a failed write or fsync the kernel may have dropped what earlier commits left to be written.
-                if error.isLasting { connections.withLock { $0.defect = error } }
+                remember(error)
                 throw error
             }
         }
@@ -216,13 +216,18 @@ public final class JobQueue: JobStore {
         }
     }
 
+    /// Lets nothing be written any more after an error that does not pass.
+    private func remember(_ error: JobsError) {
+        if error.isLasting { connections.withLock { $0.defect = error } }
+    }
+
     /// Checkpoints behind a commit that stands whatever becomes of this; the next commit tries again.
     private func checkpointAfterCommit(_ writer: Writer) {
         do throws(JobsError) {
             try JobsError.wrapping("checkpoint", path: path) { try checkpoint(writer) }
         } catch {
             // Its fsync is the one that claims rely on: after a failed one nothing more is acknowledged.
-            if error.isLasting { connections.withLock { $0.defect = error } }
+            remember(error)
         }
     }
 
@@ -263,7 +268,7 @@ public final class JobQueue: JobStore {
             } catch  where error.code == .busy {
                 // Somebody reads; the next round tries again.
             } catch {
-                if error.isLasting { connections.withLock { $0.defect = error } }
+                remember(error)
                 throw error
             }
         }

@@ -108,12 +108,7 @@ extension JobQueue {
             }
         }
         return rows.map { id, lease, bootID in
-            let isHere = Host.current.bootID == bootID
-            return WorkerSighting(
-                id: id,
-                lease: lease,
-                lock: isHere ? WorkerLock.probe(worker: id, in: paths) : .unknown
-            )
+            WorkerSighting(id: id, lease: lease, lock: lock(ofWorker: id, bootID: bootID))
         }
     }
 }

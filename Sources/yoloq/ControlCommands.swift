@@ -41,7 +41,7 @@ struct CancelCommand: ParsableCommand {
             Console.print(line.description)
         } else {
             let rest = total == count ? "" : "; \(total - count) had ended before"
-            Console.print("\(count) job\(count == 1 ? "" : "s") cancelled\(rest)")
+            Console.print("\(counted(count, "job")) cancelled\(rest)")
         }
     }
 }

@@ -53,7 +53,14 @@ struct JobSelection: ParsableArguments {
             guard !page.isEmpty else { break }
             ids += page
         }
-        guard !ids.isEmpty else { throw CommandFailure(.noInput, "there is no batch \"\(batch)\" in \(queue.path)") }
+        guard !ids.isEmpty else { throw CommandFailure.noBatch(batch, in: queue) }
         return ids
+    }
+}
+
+extension CommandFailure {
+    /// A batch that was named does not exist.
+    static func noBatch(_ name: String, in queue: JobQueue) -> CommandFailure {
+        CommandFailure(.noInput, "there is no batch \"\(name)\" in \(queue.path)")
     }
 }

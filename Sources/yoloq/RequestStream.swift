@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import YoloqInference
 import YoloqJobs
 
 /// Makes jobs of images: reads each file once, on all cores, to pin it by its hash or to take its bytes along.
@@ -47,9 +48,7 @@ struct RequestStream: Sequence {
 
     /// The bytes of a file; nil if it cannot be read: then the job names the file, and fails with the reason.
     private static func content(ofFileAt path: String) -> InlineContent? {
-        guard let pin = SourcePin(ofFileAt: path), pin.byteCount > 0,
-            let data = try? Data(contentsOf: URL(filePath: path))
-        else { return nil }
-        return InlineContent([UInt8](data))
+        guard let bytes = try? ImageFile.bytes(of: path), !bytes.isEmpty else { return nil }
+        return InlineContent(bytes)
     }
 }

@@ -77,9 +77,9 @@ struct ResultPrinter {
     /// - Throws: `CommandFailure` with status 66 if a picture could not be drawn.
     func finish() throws(CommandFailure) {
         if format == .json { Console.print(count == 0 ? "[]" : "]") }
-        if let plot { Console.note("\(plot.names.count) picture\(plot.names.count == 1 ? "" : "s") in \(plot.folder)") }
+        if let plot { Console.note("\(counted(plot.names.count, "picture")) in \(plot.folder)") }
         guard undrawnCount == 0 else {
-            throw CommandFailure(.noInput, "\(undrawnCount) result\(undrawnCount == 1 ? "" : "s") could not be drawn")
+            throw CommandFailure(.noInput, "\(counted(undrawnCount, "result")) could not be drawn")
         }
     }
 }

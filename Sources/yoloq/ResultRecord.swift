@@ -150,7 +150,7 @@ struct ResultRecord {
         let milliseconds = String(format: "%.1f", document.timing.inference)
         let summary =
             "\(heading)  \(document.image.width)x\(document.image.height)  \(model)  "
-            + "\(count) detection\(count == 1 ? "" : "s")  \(milliseconds) ms inference"
+            + "\(counted(count, "detection"))  \(milliseconds) ms inference"
         let width = document.predictions.map(\.name.count).max() ?? 0
         return [summary] + document.warnings.map { "  warning: \($0)" }
             + document.predictions.map { detection in

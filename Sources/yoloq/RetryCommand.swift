@@ -61,7 +61,7 @@ struct RetryCommand: ParsableCommand {
             if json {
                 Console.print((["retried": .int(count)] as JSONValue).description)
             } else {
-                Console.print("\(count) job\(count == 1 ? "" : "s") queued again")
+                Console.print("\(counted(count, "job")) queued again")
             }
         }
     }
@@ -73,7 +73,7 @@ struct RetryCommand: ParsableCommand {
         filter.batch = selection.batch
         filter.errorKind = kind
         if let batch = selection.batch, try queue.counts(ofBatch: batch) == nil {
-            throw CommandFailure(.noInput, "there is no batch \"\(batch)\" in \(queue.path)")
+            throw CommandFailure.noBatch(batch, in: queue)
         }
         var count = 0
         var last: JobID?

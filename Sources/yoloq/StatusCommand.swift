@@ -26,7 +26,7 @@ struct StatusCommand: ParsableCommand {
         try queueOptions.withQueue(create: false) { queue in
             if let batch = selection.batch {
                 guard let counts = try queue.counts(ofBatch: batch) else {
-                    throw CommandFailure(.noInput, "there is no batch \"\(batch)\" in \(queue.path)")
+                    throw CommandFailure.noBatch(batch, in: queue)
                 }
                 try show(counts, of: batch, in: queue)
             } else if selection.isEmpty {

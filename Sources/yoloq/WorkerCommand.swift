@@ -62,7 +62,7 @@ struct WorkerCommand: ParsableCommand {
             let waiting = try queue.models().filter { options.serves.contains($0.reference) }
             let log = WorkerLog(total: untilEmpty ? waiting.reduce(0) { $0 + $1.counts[.queued] } : nil)
             Console.note(
-                "yoloq worker: \(options.threads) thread\(options.threads == 1 ? "" : "s"), \(setup.runtime.name), "
+                "yoloq worker: \(counted(options.threads, "thread")), \(setup.runtime.name), "
                     + "queue \(queue.path)"
             )
             let worker = Worker(
@@ -82,7 +82,7 @@ struct WorkerCommand: ParsableCommand {
             }
             log.finish()
             guard case .cutShort(let count) = ending else { return }
-            Console.note("\(count) running job\(count == 1 ? "" : "s") given back to the queue")
+            Console.note("\(counted(count, "running job")) given back to the queue")
             leave(with: stop.urgency == .atOnce ? .interrupted : .ok)
         }
     }
@@ -199,7 +199,7 @@ final class WorkerLog: Sendable {
             say("job \(claim.job) was stopped: it was cancelled, or its time was over")
         case .rescued(let worker, let cause, let count):
             let why = cause == .death ? "has died" : "has not been heard of"
-            say("worker \(worker) \(why); \(count) job\(count == 1 ? "" : "s") of it queued again")
+            say("worker \(worker) \(why); \(counted(count, "job")) of it queued again")
         case .trouble(let error):
             say("going on after: \(error.message)")
         }
