@@ -156,10 +156,10 @@ final class Writer: @unchecked Sendable {
                 synchronous = durability
             }
             // Not GRDB's `inTransaction`, which prepares BEGIN and COMMIT anew each time.
-            try database.cachedStatement(sql: "BEGIN IMMEDIATE TRANSACTION").execute()
+            try HotStatement("BEGIN IMMEDIATE TRANSACTION", in: database).run()
             do {
                 let result = try body(database)
-                try database.cachedStatement(sql: "COMMIT TRANSACTION").execute()
+                try HotStatement("COMMIT TRANSACTION", in: database).run()
                 return (result, walFrameCount)
             } catch {
                 // The first error is the one to tell. SQLite may have rolled back by itself.

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#if canImport(Darwin)
-    import Darwin
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// Which files a queue was opened on, whatever their names lead to by now.
 ///
@@ -12,28 +8,21 @@
 /// and is gone with the process. The log and the shared memory count too: without them other processes do not see what
 /// is committed. SQLite removes neither while a connection is open.
 ///
-/// It looks with `stat` only. Opening the files would drop SQLite's locks.
+/// It looks with `stat` only: opening the files would drop SQLite's locks. And it looks at the folder first, whose time of
+/// change tells that no name in it has changed: since Linux 6.13 whoever asks for a file's own time makes its next write
+/// store a new one, and with a look at the log for each commit a commit takes a third longer.
 struct FileIdentities: Sendable {
-    /// What tells a file from every other on this machine.
-    private struct Identity: Equatable {
-        let device: dev_t
-        let inode: ino_t
-
-        init?(path: String) {
-            var status = stat()
-            guard stat(path, &status) == 0 else { return nil }
-            device = status.st_dev
-            inode = status.st_ino
-        }
-    }
-
-    private let files: [(path: String, identity: Identity?)]
+    private let folder: String
+    private let files: [(path: String, identity: FileStamp.Identity?)]
+    /// The folder when all names in it were last found to be as they should; nil if that says nothing.
+    private let sound = Locked<FileStamp?>(nil)
 
     /// Remembers the files of a queue.
     ///
     /// Call it when the connections have been used once, so that all files are there.
     init(_ paths: QueuePaths) {
-        files = [paths.database, paths.log, paths.sharedMemory].map { ($0, Identity(path: $0)) }
+        folder = (paths.database as NSString).deletingLastPathComponent
+        files = [paths.database, paths.log, paths.sharedMemory].map { ($0, FileStamp(path: $0)?.identity) }
     }
 
     /// Checks that the names still lead to the files that were opened.
@@ -41,8 +30,11 @@ struct FileIdentities: Sendable {
     /// - Parameter action: Completes "cannot …" in the error.
     /// - Throws: `fileReplaced`.
     func check(_ action: String) throws(JobsError) {
+        // Taken before the looks at the files: what changes after it is seen the next time.
+        let stamp = FileStamp(path: folder)
+        guard stamp == nil || stamp != sound.withLock(\.self) else { return }
         for (path, identity) in files {
-            let found = Identity(path: path)
+            let found = FileStamp(path: path)?.identity
             guard found != identity || found == nil else { continue }
             throw JobsError(
                 .fileReplaced,
@@ -50,5 +42,36 @@ struct FileIdentities: Sendable {
                     + "open. Stop every yoloq that uses it, put the files back, and start again"
             )
         }
+        // The clock of file systems moves in steps of up to 10 ms, and a second change in one step leaves the same time.
+        let isOld = stamp.map { $0.changedAt < Timestamp.now() - .milliseconds(20) } ?? false
+        sound.withLock { $0 = isOld ? stamp : nil }
     }
+}
+
+/// What `stat` says of a file or folder.
+private struct FileStamp: Equatable {
+    /// What tells it from every other on this machine.
+    struct Identity: Equatable {
+        let device: dev_t
+        let inode: ino_t
+    }
+
+    let identity: Identity
+    private let seconds: Int
+    private let nanoseconds: Int
+
+    init?(path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        identity = Identity(device: status.st_dev, inode: status.st_ino)
+        #if canImport(Darwin)
+            let time = status.st_mtimespec
+        #else
+            let time = status.st_mtim
+        #endif
+        (seconds, nanoseconds) = (time.tv_sec, time.tv_nsec)
+    }
+
+    /// When its content changed: of a folder, the names in it.
+    var changedAt: Timestamp { Timestamp(microseconds: Int64(seconds) * 1_000_000 + Int64(nanoseconds) / 1000) }
 }

@@ -89,7 +89,8 @@ extension JobQueue {
     {
         // A set: a job that moves while this goes on can be met twice.
         var ids: Set<Int64> = []
-        for index in target.indexes {
+        let indexes = try read("read the indexes of a filter") { try target.indexes(in: $0) }
+        for index in indexes {
             var cursor: SearchTarget.Cursor?
             repeat {
                 let page = try read("search the jobs") { database in

@@ -198,9 +198,35 @@ extension JobQueue {
         }
     }
 
-    /// The head of `jobs_waiting`.
-    static let oldestQueuedStatement =
-        "SELECT run_at_us FROM jobs INDEXED BY jobs_waiting WHERE state = 1 ORDER BY run_at_us LIMIT 1"
+    static let oldestQueuedStatement = "\(QueuedHeads.table) SELECT min(run_at_us) FROM heads"
+}
+
+/// The first queued job of each model and priority, each found by one step through `jobs_queued`: how many jobs wait makes
+/// no difference.
+enum QueuedHeads {
+    /// Begins a statement that reads `heads (model_id, priority, run_at_us)`.
+    static let table = """
+        WITH RECURSIVE heads (model_id, priority, run_at_us) AS (
+            SELECT * FROM (
+                SELECT model_id, priority, run_at_us FROM jobs INDEXED BY jobs_queued
+                WHERE state = 1 ORDER BY model_id, priority DESC, run_at_us LIMIT 1
+            )
+            UNION ALL
+            SELECT next.model_id, next.priority, next.run_at_us FROM heads CROSS JOIN jobs AS next
+            WHERE next.id = coalesce(
+                (
+                    SELECT id FROM jobs INDEXED BY jobs_queued
+                    WHERE state = 1 AND model_id = heads.model_id AND priority < heads.priority
+                    ORDER BY priority DESC, run_at_us, id LIMIT 1
+                ),
+                (
+                    SELECT id FROM jobs INDEXED BY jobs_queued
+                    WHERE state = 1 AND model_id > heads.model_id
+                    ORDER BY model_id, priority DESC, run_at_us, id LIMIT 1
+                )
+            )
+        )
+        """
 }
 
 extension StoredRow {

@@ -60,7 +60,7 @@ extension JobQueue {
 
     /// When the job of a batch that waits longest could first have been claimed.
     ///
-    /// Looked for among the 5,000 jobs that wait longest, so that it costs the same in any queue.
+    /// Looked for among the 5,000 jobs that are the next of each model, so that it costs the same in any queue.
     ///
     /// - Parameter batch: The batch's name.
     /// - Returns: nil if none of those is of the batch.
@@ -70,10 +70,10 @@ extension JobQueue {
             try Int64.fetchOne(
                 database,
                 sql: """
-                    SELECT run_at_us FROM (
-                        SELECT run_at_us, batch_id FROM jobs INDEXED BY jobs_waiting
-                        WHERE state = 1 ORDER BY run_at_us LIMIT 5000
-                    ) WHERE batch_id = (SELECT id FROM batches WHERE name = ?) LIMIT 1
+                    SELECT min(next.run_at_us) FROM models CROSS JOIN jobs AS next WHERE next.id IN (
+                        SELECT id FROM jobs INDEXED BY jobs_queued
+                        WHERE state = 1 AND model_id = models.id ORDER BY priority DESC, run_at_us, id LIMIT 5000
+                    ) AND next.batch_id = (SELECT id FROM batches WHERE name = ?)
                     """,
                 arguments: [batch]
             ).map(Timestamp.init)

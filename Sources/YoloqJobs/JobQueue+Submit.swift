@@ -58,14 +58,15 @@ extension JobQueue {
 
     private func submitChunk(_ requests: [JobRequest], now: Timestamp, room: Room?) throws(JobsError) -> [Receipt] {
         try JobQueue.check(requests)
-        return try write("submit", durability: options.durability) { database in
+        return try write("submit", durability: options.durability, remembers: true) { database in
             let waiting = room == nil ? 0 : try JobQueue.waiting(in: database)
-            var submission = try Submission(now: now, in: database)
+            var submission = try Submission(now: now, known: memory.rows, in: database)
             let receipts = try requests.map { try submission.add($0, to: database) }
             try submission.supersede(in: self, database)
             try submission.transition.finish(in: database)
             // At the end, when it is known which of them wait: some were there already, have a result or replace others.
             if let room { try JobQueue.check(room, after: waiting, in: database) }
+            memory.rows = submission.known
             return (receipts, submission.transition.kinds)
         }
     }
@@ -156,11 +157,18 @@ private struct Submission {
     private var lookup: RowLookup
     /// The newest job of each source of which only the newest matters.
     private var newest: [String: JobID] = [:]
+    private var numbers: JobNumbers
 
-    init(now: Timestamp, in database: Database) throws {
+    init(now: Timestamp, known: KnownRows, in database: Database) throws {
         self.now = now
         insert = try HotStatement(JobQueue.insertStatement, in: database)
-        lookup = RowLookup(now: now)
+        lookup = RowLookup(now: now, known: known)
+        numbers = JobNumbers(last: known.lastNumber)
+    }
+
+    /// What the next transaction may know if this one is committed.
+    var known: KnownRows {
+        KnownRows(model: lookup.models.last, parameters: lookup.parameters.last, lastNumber: numbers.last)
     }
 
     /// Adds a job, or finds the one of its key.
@@ -187,7 +195,7 @@ private struct Submission {
                 runAt: runAt.microseconds,
                 leader: twin?.id
             ),
-            into: database
+            number: numbers.next(in: database)
         )
         if state == .succeeded, let twin {
             try database.cachedStatement(
@@ -210,7 +218,7 @@ private struct Submission {
         let leader: Int64?
     }
 
-    private func insert(_ request: JobRequest, _ place: Placement, into database: Database) throws -> JobID {
+    private func insert(_ request: JobRequest, _ place: Placement, number: Int64) throws -> JobID {
         insert.bind(place.state.rawValue, at: 1)
         insert.bind(place.model, at: 2)
         insert.bind(place.batch, at: 3)
@@ -234,8 +242,9 @@ private struct Submission {
         insert.bind(place.input, at: 21)
         insert.bind(request.reusesResults, at: 22)
         insert.bind(place.leader, at: 23)
+        insert.bind(number, at: 24)
         try insert.run()
-        return JobID(rawValue: database.lastInsertedRowID)
+        return JobID(rawValue: number)
     }
 
     /// A job of the same bytes, model hash and parameters that has a result, or runs, or waits: in this order.
@@ -285,8 +294,8 @@ extension JobQueue {
     static let insertStatement = """
         INSERT INTO jobs (state, model_id, batch_id, parameters_id, source, meta, priority, created_at_us, run_at_us,
             max_attempts, finished_at_us, key, latest_key, expires_at_us, time_limit_us, backoff_us, backoff_limit_us,
-            source_byte_count, source_modified_at_us, source_sha256, input_id, reuses, leader_id)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            source_byte_count, source_modified_at_us, source_sha256, input_id, reuses, leader_id, id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     static let keyStatement = "SELECT id FROM jobs INDEXED BY jobs_key WHERE key = ?"
@@ -308,14 +317,64 @@ extension JobRequest {
     fileprivate var sha256: ContentHash? { content?.sha256 ?? pin?.sha256 }
 }
 
+/// The numbers of the jobs that one transaction adds: each is given out once, pruned or not.
+///
+/// AUTOINCREMENT keeps the last number in a table of its own, and would write one page more for each submit.
+struct JobNumbers {
+    /// The last number; nil if it is not known yet.
+    private(set) var last: Int64?
+
+    init(last: Int64?) { self.last = last }
+
+    static let lastStatement = """
+        SELECT max(coalesce((SELECT max(last_pruned) FROM job_numbers), 0), coalesce((SELECT max(id) FROM jobs), 0))
+        """
+
+    /// The next number.
+    mutating func next(in database: Database) throws -> Int64 {
+        let last = try last ?? HotStatement(JobNumbers.lastStatement, in: database).readInteger() ?? 0
+        self.last = last + 1
+        return last + 1
+    }
+
+    static let pruneStatement = "UPDATE job_numbers SET last_pruned = ?1 WHERE last_pruned < ?1"
+
+    /// Remembers the highest of the numbers whose jobs a transaction deletes.
+    static func remember(pruned numbers: [Int64], in database: Database) throws {
+        guard let highest = numbers.max() else { return }
+        try database.cachedStatement(sql: pruneStatement).execute(arguments: [highest])
+    }
+}
+
+/// What a submit left for the next one, which mostly asks for the same.
+struct KnownRows {
+    fileprivate var model: (key: ModelReference, row: Int64)?
+    fileprivate var parameters: (key: String, row: Int64)?
+    fileprivate var lastNumber: Int64?
+}
+
+/// What is known of the file while nobody else writes to it.
+///
+/// Touched only under the write lock, and empty after an error, after any write but a submit, and after somebody else has
+/// held the lock.
+final class WriterMemory: @unchecked Sendable {
+    // @unchecked because of the rule above.
+
+    var rows = KnownRows()
+}
+
 /// Finds or makes the rows that jobs of one transaction share, each once.
 struct RowLookup {
     let now: Timestamp
-    private var models = Memory<ModelReference>()
+    fileprivate var models: Memory<ModelReference>
     private var batches = Memory<String>()
-    private var parameters = Memory<String>()
+    fileprivate var parameters: Memory<String>
 
-    init(now: Timestamp) { self.now = now }
+    init(now: Timestamp, known: KnownRows = KnownRows()) {
+        self.now = now
+        models = Memory(last: known.model)
+        parameters = Memory(last: known.parameters)
+    }
 
     static let modelStatement = "SELECT id FROM models WHERE path = ? AND sha256 = ?"
     static let parametersStatement = "SELECT id FROM parameters WHERE json = ?"
@@ -393,8 +452,10 @@ struct RowLookup {
 /// Rows that were found before; remembers the last one apart, since most jobs of a submit share it and comparing a text
 /// with itself costs less than hashing it.
 private struct Memory<Key: Hashable> {
+    private(set) var last: (key: Key, row: Int64)?
     private var rows: [Key: Int64] = [:]
-    private var last: (key: Key, row: Int64)?
+
+    init(last: (key: Key, row: Int64)? = nil) { self.last = last }
 
     subscript(key: Key) -> Int64? {
         mutating get {

@@ -130,6 +130,7 @@ extension JobQueue {
                 if let input = try row[2] as Int64? { inputs[input, default: 0] += 1 }
             }
             try transition.finish(in: database)
+            try JobNumbers.remember(pruned: rows.map { try $0[3] }, in: database)
             try release(inputs, in: database)
             for batch in try Set(rows.compactMap { try $0[1] as Int64? }) { try deleteIfEmpty(batch, in: database) }
             return (rows.count, [])
@@ -141,7 +142,7 @@ extension JobQueue {
         DELETE FROM jobs WHERE id IN (
             SELECT id FROM jobs INDEXED BY jobs_\(state.name)
             WHERE state = \(state.rawValue) AND finished_at_us < ? ORDER BY finished_at_us LIMIT ?
-        ) RETURNING model_id, batch_id, input_id
+        ) RETURNING model_id, batch_id, input_id, id
         """
     }
 

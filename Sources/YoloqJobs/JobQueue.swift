@@ -44,6 +44,7 @@ public final class JobQueue: JobStore {
     private let lock: WriteLock
     private let connections: Locked<Connections>
     private let files: FileIdentities
+    let memory = WriterMemory()
 
     /// The connections of this process; all are opened and closed under the write lock.
     private struct Connections {
@@ -160,6 +161,7 @@ public final class JobQueue: JobStore {
     func withWriteLock<R>(_ action: String, _ body: () throws -> R) throws(JobsError) -> R {
         try lock.withLock(patience: options.patience, giveUp: { false }) { () throws(JobsError) in
             try JobsError.wrapping(action, path: path) {
+                forgetUnlessUnbroken()
                 try files.check(action)
                 return try body()
             }
@@ -171,6 +173,7 @@ public final class JobQueue: JobStore {
     /// - Parameters:
     ///   - action: Completes "cannot …" in an error.
     ///   - durability: What the commit has to survive.
+    ///   - remembers: Whether the body reads `memory` and brings it up to date; else it is emptied.
     ///   - giveUp: Asked while waiting for the lock.
     ///   - body: The statements; also says whom to wake.
     /// - Returns: What the body returned.
@@ -178,6 +181,7 @@ public final class JobQueue: JobStore {
     func write<R>(
         _ action: String,
         durability: Durability,
+        remembers: Bool = false,
         giveUp: () -> Bool = { false },
         _ body: (Database) throws -> (R, WakeKinds)
     ) throws(JobsError) -> R {
@@ -187,9 +191,10 @@ public final class JobQueue: JobStore {
             let writer = try soundWriter()
             do throws(JobsError) {
                 return try JobsError.wrapping(action, path: path) {
-                    // Before, so that nothing goes into a file without a name; after, so that nothing that did is
-                    // acknowledged. Together six calls of `stat`, about 3 µs.
-                    try files.check(action)
+                    if !remembers { memory.rows = KnownRows() }
+                    // Before, so that nothing is written beside others' new files: if nobody else has written, there are none.
+                    // After, so that nothing is acknowledged that went into a file without a name.
+                    if !forgetUnlessUnbroken() { try files.check(action) }
                     let ((result, kinds), walFrameCount) = try writer.transaction(durability, body)
                     try files.check(action)
                     wakeFile.raise(kinds)
@@ -199,11 +204,25 @@ public final class JobQueue: JobStore {
                     return result
                 }
             } catch {
+                memory.rows = KnownRows()
                 // After a failed write or fsync the kernel may have dropped what earlier commits left to be written.
                 remember(error)
                 throw error
             }
         }
+    }
+
+    /// Forgets what was known of the files if somebody else has held the write lock since this queue last did.
+    ///
+    /// Call it first thing under the lock.
+    ///
+    /// - Returns: Whether nobody has.
+    @discardableResult
+    private func forgetUnlessUnbroken() -> Bool {
+        guard !lock.isUnbroken else { return true }
+        wakeFile.forget()
+        memory.rows = KnownRows()
+        return false
     }
 
     /// The connection to write with.
@@ -258,6 +277,7 @@ public final class JobQueue: JobStore {
             let writer = try soundWriter()
             do throws(JobsError) {
                 try JobsError.wrapping("cut the log", path: path) {
+                    forgetUnlessUnbroken()
                     try files.check("cut the log")
                     try writer.connection.queue.inDatabase { database in
                         try database.execute(sql: "PRAGMA busy_timeout = 0")

@@ -100,11 +100,18 @@ struct SearchTarget {
 
     // MARK: Through the indexes of the states
 
-    /// A partial index that holds all jobs of one state, ordered by a column and then by id.
+    /// A range of a partial index, in which jobs are ordered by a column and then by id; those of a state hold all its jobs.
     struct Index {
-        let state: JobState
         let name: String
+        /// The condition that tells the range.
+        let range: String
         let column: String
+
+        fileprivate init(_ name: String, _ state: JobState, _ more: String = "", orderedBy column: String) {
+            self.name = name
+            range = "state = \(state.rawValue)\(more)"
+            self.column = column
+        }
     }
 
     /// How many rows of the walk go before one entry of an index, for which the row may be needed too: they cost,
@@ -112,15 +119,29 @@ struct SearchTarget {
     var entryCost: Int { condition.sql.isEmpty && batch == nil ? 1 : 4 }
 
     /// The indexes of the states that are looked at.
-    var indexes: [Index] {
-        (states ?? []).map { state in
+    func indexes(in database: Database) throws -> [Index] {
+        try (states ?? []).flatMap { state in
             switch state {
-            case .scheduled: Index(state: state, name: "jobs_scheduled", column: "run_at_us")
-            case .queued: Index(state: state, name: "jobs_waiting", column: "run_at_us")
-            case .running: Index(state: state, name: "jobs_running", column: "worker_id")
-            case .succeeded, .failed, .cancelled:
-                Index(state: state, name: "jobs_\(state.name)", column: "finished_at_us")
+            case .scheduled: [Index("jobs_scheduled", state, orderedBy: "run_at_us")]
+            case .queued: try queuedIndexes(in: database)
+            case .running: [Index("jobs_running", state, orderedBy: "worker_id")]
+            case .succeeded, .failed, .cancelled: [Index("jobs_\(state.name)", state, orderedBy: "finished_at_us")]
             }
+        }
+    }
+
+    /// The ranges of `jobs_queued`: one for each model and priority.
+    private func queuedIndexes(in database: Database) throws -> [Index] {
+        try StoredRow.fetchAll(
+            database.cachedStatement(sql: "\(QueuedHeads.table) SELECT model_id, priority FROM heads")
+        ).map { row in
+            let (model, priority): (Int64, Int64) = try (row[0], row[1])
+            return Index(
+                "jobs_queued",
+                .queued,
+                " AND model_id = \(model) AND priority = \(priority)",
+                orderedBy: "run_at_us"
+            )
         }
     }
 
@@ -151,7 +172,7 @@ struct SearchTarget {
             case .some(let cursor): ("\(index.column) = ? AND id < ?", [cursor.value, cursor.id])
             }
         let entries = """
-            FROM jobs INDEXED BY \(index.name) WHERE state = \(index.state.rawValue) AND \(position.sql)
+            FROM jobs INDEXED BY \(index.name) WHERE \(index.range) AND \(position.sql)
             ORDER BY \(index.column) DESC, id DESC LIMIT
             """
         let last = try Row.fetchOne(

@@ -31,7 +31,7 @@ final class ThreadGate: @unchecked Sendable {
         var isImpatient = false
         defer { if isImpatient { impatientCount -= 1 } }
         while isTaken || (impatientCount > 0 && !isImpatient) {
-            _ = condition.wait(until: Date(timeIntervalSinceNow: isImpatient ? 0.02 : 0.001))
+            _ = condition.wait(until: Date(timeIntervalSinceNow: isImpatient ? 0.02 : 0.00015))
             let now = ContinuousClock.now
             if !isImpatient, now - cameAt >= .milliseconds(1) {
                 isImpatient = true
@@ -48,7 +48,7 @@ final class ThreadGate: @unchecked Sendable {
         condition.lock()
         isTaken = false
         // All, since one that must not overtake could be the only one that a signal reaches.
-        if impatientCount > 0 { condition.broadcast() } else { condition.signal() }
+        if impatientCount > 0 { condition.broadcast() }
         condition.unlock()
     }
 }

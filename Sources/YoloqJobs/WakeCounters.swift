@@ -43,6 +43,8 @@ public struct WakeCounters: Sendable, Hashable {
 final class WakeFile: Sendable {
     let path: String
     private let descriptor: Int32
+    /// What the file holds, if no other process can have written it since.
+    private let known = Locked<WakeCounters?>(nil)
 
     /// Opens the file, and makes it if it is missing.
     init(_ paths: QueuePaths) throws(JobsError) {
@@ -59,15 +61,21 @@ final class WakeFile: Sendable {
         return counters
     }
 
+    /// Reads the file anew before the next write.
+    ///
+    /// Call it under the write lock if another process may have held it.
+    func forget() { known.withLock { $0 = nil } }
+
     /// Raises the counters of the given kinds.
     ///
     /// Call it under the write lock.
     func raise(_ kinds: WakeKinds) {
         guard !kinds.isEmpty else { return }
-        var counters = read()
+        var counters = known.withLock(\.self) ?? read()
         if kinds.contains(.work) { counters.work &+= 1 }
         if kinds.contains(.results) { counters.results &+= 1 }
         if kinds.contains(.control) { counters.control &+= 1 }
-        _ = withUnsafeBytes(of: counters) { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        let count = withUnsafeBytes(of: counters) { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        known.withLock { $0 = count == MemoryLayout<WakeCounters>.size ? counters : nil }
     }
 }

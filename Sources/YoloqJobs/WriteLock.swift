@@ -10,22 +10,27 @@
 ///
 /// Three steps: a gate between the threads of this process, a turnstile file for the next in line, and the lock
 /// file itself; the turnstile is dropped as soon as the lock is held. With the lock file alone a process that writes in
-/// a loop takes it again before a waiting one wakes up; with the turnstile the loop stands in line like everybody. For one
-/// millisecond from there it may take the lock again past the line: SQLite throws its cache away whenever another process
+/// a loop takes it again before a waiting one wakes up; with the turnstile the loop stands in line like everybody. For two
+/// milliseconds from there it may take the lock again past the line: SQLite throws its cache away whenever another process
 /// has written, so taking turns with every transaction is slow.
 ///
 /// `flock` is bound to the open file, so each step has one descriptor, closed on `exec` and never shared.
 final class WriteLock: @unchecked Sendable {
-    // @unchecked because `turnBegan` is touched only behind `threads`.
+    // @unchecked because `signature` and `isUnbroken` are touched only behind `threads`.
 
     /// How long a process may take the lock again without standing in line.
-    private static let turn = Duration.milliseconds(1)
+    ///
+    /// In nanoseconds.
+    private static let turn: Int64 = 2_000_000
 
     private let threads = ThreadGate()
-    private var turnBegan = ContinuousClock.now - .seconds(1)
     private let turnstile: Int32
     private let file: Int32
     private let path: String
+    private var signature = Signature.new()
+
+    /// Whether nobody else has held the lock since this object last did, for whoever holds it now.
+    private(set) var isUnbroken = false
 
     /// Opens the two files and makes them if they are missing.
     init(_ paths: QueuePaths) throws(JobsError) {
@@ -56,7 +61,7 @@ final class WriteLock: @unchecked Sendable {
         let deadline = ContinuousClock.now + patience
         try wait(until: deadline, giveUp) { threads.enter(before: deadline, giveUp: giveUp) }
         defer { threads.leave() }
-        if !(ContinuousClock.now - turnBegan < WriteLock.turn && tryLock(file)) {
+        if !(isInTurn(signature) && tryLock(file)) {
             try waitInLine(until: deadline, giveUp)
         }
         defer { flock(file, LOCK_UN) }
@@ -69,39 +74,43 @@ final class WriteLock: @unchecked Sendable {
         try wait(until: deadline, giveUp) { tryLock(turnstile) }
         defer { flock(turnstile, LOCK_UN) }
         try wait(until: deadline, giveUp) { tryLock(file) }
-        turnBegan = ContinuousClock.now
+        signature.turnBegan = monotonicNanoseconds()
     }
 
     /// Tries until it works.
     ///
-    /// The waits are short: a write transaction takes well under a millisecond without its fsync. The first tries follow
-    /// each other at once, since falling asleep and waking up again takes longer than such a transaction.
+    /// Within the holder's turn it tries seldom, so that it does not take the lock between two transactions of the turn, but
+    /// soon enough if the holder has no more to write. Otherwise the waits are short: a write transaction takes well under a
+    /// millisecond without its fsync, and the first tries follow each other at once, since falling asleep and waking up again
+    /// takes about as long.
     private func wait(until deadline: ContinuousClock.Instant, _ giveUp: () -> Bool, _ attempt: () -> Bool)
         throws(JobsError)
     {
         var tries = 0
-        var pause: UInt32 = 20  // µs
         while !attempt() {
             if giveUp() { throw JobsError(.interrupted, "stopped while waiting for the write lock \(path)") }
             guard ContinuousClock.now < deadline else {
-                let holder = holder.map { "process \($0)" } ?? "another process"
+                let holder = holder.map { "process \($0.pid)" } ?? "another process"
                 throw JobsError(
                     .busy,
                     "cannot write to the queue: \(holder) has held \(path) for too long. Try again, or stop it"
                 )
             }
             tries += 1
-            if tries < WriteLock.eagerTryCount {
+            if holder.map(isInTurn) ?? false {
+                usleep(150)
+            } else if tries < WriteLock.eagerTryCount {
                 sched_yield()
-                continue
+            } else {
+                usleep(tries < WriteLock.frequentTryCount ? 20 : 500)
             }
-            usleep(pause)
-            pause = min(pause * 2, 500)
         }
     }
 
     /// About 50 µs.
     private static let eagerTryCount = 64
+    /// About 10 ms.
+    private static let frequentTryCount = 200
 
     private func tryLock(_ descriptor: Int32) -> Bool {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -110,17 +119,36 @@ final class WriteLock: @unchecked Sendable {
         return true
     }
 
-    /// Leaves our process id in the lock file, for the message of whoever waits in vain.
-    private func signHolder() {
-        var pid = getpid()
-        // Reading costs a fraction of writing, and mostly the last holder was this process.
-        guard holder != pid else { return }
-        pwrite(file, &pid, MemoryLayout.size(ofValue: pid), 0)
+    /// Who holds the lock or held it last, as the lock file has it.
+    private struct Signature: Equatable {
+        /// For the message of whoever waits in vain.
+        var pid: pid_t
+        /// Tells holders apart whose processes have the same number, as in containers.
+        var number: UInt64
+        /// When its turn began, by the clock that all processes share.
+        var turnBegan: Int64 = 0
+
+        static func new() -> Signature { Signature(pid: getpid(), number: .random(in: 1 ... .max)) }
     }
 
-    private var holder: pid_t? {
-        var pid: pid_t = 0
-        return pread(file, &pid, MemoryLayout.size(ofValue: pid), 0) == MemoryLayout.size(ofValue: pid) ? pid : nil
+    /// Whether a holder may still take the lock without standing in line.
+    private func isInTurn(_ holder: Signature) -> Bool {
+        (0..<WriteLock.turn) ~= monotonicNanoseconds() - holder.turnBegan
+    }
+
+    /// Leaves our signature in the lock file, and notes whether it was there already.
+    private func signHolder() {
+        // Reading costs a fraction of writing, and mostly the last holder was this one.
+        let holder = holder
+        isUnbroken = holder.map { ($0.pid, $0.number) == (signature.pid, signature.number) } ?? false
+        guard holder != signature else { return }
+        withUnsafeBytes(of: signature) { _ = pwrite(file, $0.baseAddress, $0.count, 0) }
+    }
+
+    private var holder: Signature? {
+        var holder = Signature(pid: 0, number: 0)
+        let count = withUnsafeMutableBytes(of: &holder) { pread(file, $0.baseAddress, $0.count, 0) }
+        return count > 0 ? holder : nil
     }
 }
 

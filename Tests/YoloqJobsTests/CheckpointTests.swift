@@ -122,7 +122,7 @@ struct CheckpointTests {
     }
 
     private func grow(_ queue: JobQueue) async throws {
-        func fill() throws { for _ in 0..<40 { _ = try queue.submit(requests(20), now: noon) } }
+        func fill(_ count: Int = 40) throws { for _ in 0..<count { _ = try queue.submit(requests(20), now: noon) } }
         try fill()
         let bounded = logFrameCount()
         #expect(bounded < 150)
@@ -132,7 +132,7 @@ struct CheckpointTests {
         // Ends it whatever happens.
         defer { makeFile(folder + "/end") }
         await waitForFile(folder + "/reads")
-        try fill()
+        try fill(100)
         let grown = logFrameCount()
         #expect(grown > 4 * bounded, "\(grown) frames")
         // Cutting waits for nobody and takes nothing away from under the reader.

@@ -265,11 +265,16 @@ struct FileDamageTests {
         }
     }
 
-    @Test(arguments: Change.allCases)
-    func `a file changed under an open queue ends all use of the queue, in words`(change: Change) throws {
+    @Test(arguments: Change.allCases, [false, true])
+    func `a file changed under an open queue ends all use of the queue, in words`(change: Change, isFolderOld: Bool)
+        throws
+    {
         let queue = try JobQueue(path: path)
         let result = Result {
             try queue.addTestWorker()
+            // Of a folder that has not changed for a while the files need not be looked at.
+            let time = Date(timeIntervalSinceNow: isFolderOld ? -100 : 0)
+            try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: folder.path)
             _ = try queue.submit(requests(3), now: noon)
             let models = try queue.allModels()
             try change.make(at: path)

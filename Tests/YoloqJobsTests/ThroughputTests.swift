@@ -67,6 +67,20 @@ struct ThroughputTests {
         }
     }
 
+    @Test func `the oldest wait is found behind other models and priorities`() throws {
+        try withQueue { queue in
+            #expect(try queue.oldestQueued() == nil)
+            _ = try queue.submit(requests(2, model: "a", priority: 9), now: noon + .seconds(4))
+            _ = try queue.submit(requests(2, model: "a"), now: noon + .seconds(3))
+            _ = try queue.submit(requests(2, model: "b", priority: 1), now: noon + .seconds(2))
+            _ = try queue.submit(requests(1, model: "b", priority: -5), now: noon + .seconds(1))
+            _ = try queue.submit(requests(2, model: "c", priority: .min), now: noon + .seconds(5))
+            #expect(try queue.oldestQueued() == noon + .seconds(1))
+            _ = try queue.cancel([JobID(rawValue: 7)], now: noon)
+            #expect(try queue.oldestQueued() == noon + .seconds(2))
+        }
+    }
+
     @Test func `the oldest wait of a batch`() throws {
         try withQueue { queue in
             _ = try queue.submit(requests(2), now: noon)
