@@ -74,6 +74,7 @@ public final class JobQueue: JobStore {
         try FileSystem.refuseNetwork(under: path, unless: options.allowsNetworkFileSystem)
         self.path = path
         self.options = options
+        _ = FreedMemory.isKept
         let paths = QueuePaths(database: path)
         self.paths = paths
         lock = try WriteLock(paths)
