@@ -20,7 +20,7 @@ public final class JobQueue: JobStore {
         /// How long a write waits for other writers before it fails with `busy`.
         public var patience = Duration.seconds(10)
         /// The length of the write-ahead log, in frames, from which on it is copied into the database.
-        public var checkpointFrameCount = 4000
+        public var checkpointFrameCount = 1000
         /// Whether a network file system is good enough: its locks must work between all processes that use the file.
         public var allowsNetworkFileSystem = false
         /// Whether to make the queue if it does not exist.
