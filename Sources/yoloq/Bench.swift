@@ -65,6 +65,27 @@ struct Bench {
         ]
     }
 
+    /// Measures how soon a new process has the job of one that was killed: from the kill to the claim, the start of the process
+    /// included.
+    func measureRecovery(count: Int, durability: Durability) throws -> Latency {
+        let database = try makeQueue()
+        defer { removeQueue(database) }
+        let times = try (0..<count).map { _ in
+            try withQueue(database, durability) { queue in
+                try QueueLane(queue).submit(1)
+            }
+            let victim = try BenchChild(["hold", database, durability.rawValue, "recovery", "1", "1"])
+            try victim.waitUntilReady()
+            let killedAt = victim.kill()
+            let heir = try BenchChild(["take-over", database, durability.rawValue, "recovery", "1", "1"])
+            guard let claimedAt = try heir.finish().first?.first else {
+                throw CommandFailure(.inputOutput, "a process of the benchmark has printed nothing")
+            }
+            return Double(claimedAt - killedAt) / 1000
+        }
+        return Latency(what: "recovery of a killed worker's job", durability: durability, microseconds: times)
+    }
+
     /// Measures what a job costs without and with a history.
     func measureHistory(_ storedCount: Int) throws -> [HistoryLine] {
         let database = try makeQueue()

@@ -42,7 +42,7 @@ struct BenchQueueCommand: ParsableCommand {
     var pause = 25
 
     @Option(
-        help: "What to measure: submit, claim, record, cycle, drain, pickup; separated by commas.",
+        help: "What to measure: submit, claim, record, cycle, drain, pickup, recovery; separated by commas.",
         transform: BenchSection.list
     )
     var parts = BenchSection.allCases
@@ -69,6 +69,9 @@ struct BenchQueueCommand: ParsableCommand {
         for durability in durabilities where parts.contains(.pickup) {
             let lines = try bench.measurePickup(count: min(jobs, 300), pause: pause, durability: durability)
             for line in lines { show(line) }
+        }
+        for durability in durabilities where parts.contains(.recovery) {
+            show(try bench.measureRecovery(count: min(jobs, 20), durability: durability))
         }
         if stored > 0 { for line in try bench.measureHistory(stored) { show(line) } }
     }
@@ -100,7 +103,7 @@ struct BenchQueueCommand: ParsableCommand {
 
 /// A group of measurements.
 enum BenchSection: String, CaseIterable {
-    case submit, claim, record, cycle, drain, pickup
+    case submit, claim, record, cycle, drain, pickup, recovery
 
     /// Parses a list of names.
     static func list(_ text: String) throws -> [BenchSection] {
@@ -124,7 +127,7 @@ enum BenchSection: String, CaseIterable {
                 [1, 100].map { (.cycle, lanes, $0) }
             }
         case .drain: [(.drain, .threads(2), 1), (.drain, .processes(2), 1)]
-        case .pickup: []
+        case .pickup, .recovery: []
         }
     }
 }

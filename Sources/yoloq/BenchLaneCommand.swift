@@ -20,7 +20,12 @@ struct BenchLaneCommand: ParsableCommand {
     @Argument var batchCount: Int
 
     func run() throws {
-        if role == "pickup" { return try pickUp() }
+        switch role {
+        case "pickup": return try pickUp()
+        case "hold": return try holdJob()
+        case "take-over": return try takeOver()
+        default: break
+        }
         guard let side = BenchSide(rawValue: role), let part = BenchPart(rawValue: part) else {
             throw ValidationError("bench lane is started by bench queue")
         }
@@ -38,10 +43,31 @@ struct BenchLaneCommand: ParsableCommand {
         say("\(stretch.jobCount) \(stretch.start) \(stretch.end)")
     }
 
-    private func pickUp() throws {
+    private func openQueue() throws -> JobQueue {
         var options = JobQueue.Options()
         options.durability = durability
-        let queue = try JobQueue(path: database, options: options)
+        return try JobQueue(path: database, options: options)
+    }
+
+    private func holdJob() throws {
+        let queue = try openQueue()
+        let lock = try queue.holdJob()
+        say("ready")
+        // Until it is killed; it ends by itself if its parent has gone.
+        withExtendedLifetime(lock) { _ = readLine() }
+        _ = try queue.removeWorker(lock, now: .now())
+        try queue.close()
+    }
+
+    private func takeOver() throws {
+        let queue = try openQueue()
+        say("ready")
+        say("\(try queue.takeOver())")
+        try queue.close()
+    }
+
+    private func pickUp() throws {
+        let queue = try openQueue()
         try queue.pickUp(jobCount) {
             say("ready")
         } report: { job, claimedAt in
@@ -92,6 +118,14 @@ final class BenchChild {
 
     /// Lets it go on.
     func start() throws { try input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8)) }
+
+    /// Kills it, and returns when, by `monotonicNanoseconds`.
+    func kill() -> Int64 {
+        let killedAt = monotonicNanoseconds()
+        Foundation.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        return killedAt
+    }
 
     /// Waits for its end and returns the numbers of each line behind the first.
     func finish() throws -> [[Int64]] {

@@ -31,6 +31,18 @@ struct BenchTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: site.folder).isEmpty)
     }
 
+    @Test func `the job of a killed process is taken over`() throws {
+        let site = try Site()
+        let result = try YoloqProcess.run(
+            BenchTests.small + ["--folder", site.folder, "--parts", "recovery"],
+            at: site
+        )
+        #expect(result.status == ExitCode.ok, "\(result.errors)")
+        let line = try #require(result.objects.first)
+        #expect(line["what"] as? String == "recovery of a killed worker's job" && line["count"] as? Int == 20)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: site.folder).isEmpty)
+    }
+
     @Test func `a cycle takes the same steps and frames beside a history`() throws {
         let site = try Site()
         let result = try YoloqProcess.run(
