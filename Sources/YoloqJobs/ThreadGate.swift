@@ -4,9 +4,9 @@ import Foundation
 
 /// Lets one thread of this process through at a time.
 ///
-/// A thread that finds the gate open goes through, even if another one is just waking up for it: handing the gate to a
-/// sleeping thread would put a change of threads between any two transactions. Who has waited for a millisecond is
-/// impatient, and then nobody overtakes any more.
+/// A thread that finds the gate open goes through, even if others wait: they look again every 150 µs, and waking one of them
+/// at each opening would put a change of threads between any two transactions. Who has waited for a millisecond is
+/// impatient; then nobody overtakes any more, and the next opening wakes it.
 final class ThreadGate: @unchecked Sendable {
     // @unchecked because the variables are touched only under `condition`.
 
@@ -43,7 +43,7 @@ final class ThreadGate: @unchecked Sendable {
         return true
     }
 
-    /// Lets the next one through.
+    /// Lets the next one through; wakes it if it is impatient.
     func leave() {
         condition.lock()
         isTaken = false
