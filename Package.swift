@@ -92,7 +92,7 @@ let package = Package(
             name: "YoloqImagesTests",
             dependencies: ["YoloqImages"],
             exclude: [
-                "make_pixel_hashes.py", "make_image_fixtures.py", "image_fixtures.tsv",
+                "make_pixel_hashes.py", "make_pillow_hashes.py", "make_image_fixtures.py", "image_fixtures.tsv",
             ]
         ),
         .testTarget(
