@@ -37,9 +37,21 @@ let package = Package(
             providers: [.apt(["libjpeg62-turbo-dev"]), .brew(["jpeg-turbo"])]
         ),
         .systemLibrary(name: "CSPNG", pkgConfig: "spng", providers: [.apt(["libspng-dev"]), .brew(["libspng"])]),
+        .systemLibrary(
+            name: "CWebP",
+            pkgConfig: "libwebpdemux",
+            providers: [.apt(["libwebp-dev"]), .brew(["webp"])]
+        ),
+        .systemLibrary(
+            name: "CLibTIFF",
+            pkgConfig: "libtiff-4",
+            providers: [.apt(["libtiff-dev"]), .brew(["libtiff"])]
+        ),
         .target(name: "CYoloqJPEG", dependencies: ["CLibJPEG"]),
+        .target(name: "CYoloqTIFF", dependencies: ["CLibTIFF"]),
+        .target(name: "CYoloqHEIF"),
         .target(name: "CYoloqOpenVINO"),
-        .target(name: "YoloqImages", dependencies: ["CYoloqJPEG", "CSPNG"]),
+        .target(name: "YoloqImages", dependencies: ["CYoloqJPEG", "CSPNG", "CWebP", "CYoloqTIFF", "CYoloqHEIF"]),
         .target(name: "YoloqVision", dependencies: ["YoloqImages"]),
         .target(name: "YoloqOpenVINO", dependencies: ["CYoloqOpenVINO"]),
         .target(
@@ -79,7 +91,9 @@ let package = Package(
         .testTarget(
             name: "YoloqImagesTests",
             dependencies: ["YoloqImages"],
-            exclude: ["make_pixel_hashes.py"]
+            exclude: [
+                "make_pixel_hashes.py", "make_pillow_hashes.py", "make_image_fixtures.py", "image_fixtures.tsv",
+            ]
         ),
         .testTarget(
             name: "YoloqVisionTests",

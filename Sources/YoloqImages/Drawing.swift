@@ -39,8 +39,10 @@ extension RGBImage {
         max(Int((Double(height + width + 3) / 2 * 0.003).rounded(.toNearestOrEven)), 2)
     }
 
-    /// Pixels a dot of the font takes in this image: capitals are about 1/45 of the image's mean side tall.
-    private var fontScale: Int {
+    /// Pixels that a dot of the font takes in texts that suit this image's size, at least 1.
+    ///
+    /// Capitals are seven dots tall: about 1/45 of the image's mean side, and never less than seven pixels.
+    public var fontScale: Int {
         max(Int((Double(width + height) / 2 / 320).rounded()), 1)
     }
 
@@ -105,9 +107,55 @@ extension RGBImage {
         let left = max(min(boxLeft - outline / 2, width - labelWidth), 0)
         let top = boxEdge >= labelHeight ? boxEdge - labelHeight : max(boxEdge, 0)
         fillClipped(left..<left + labelWidth, top..<top + labelHeight, color)
-        var letterLeft = left + padding
-        for letter in letters {
-            draw(letter, left: letterLeft, top: top + padding, scale: scale, color: color.readableText)
+        draw(letters, left: left + padding, top: top + padding, scale: scale, color: color.readableText)
+    }
+
+    /// Draws lines of text, such as the classes of an image.
+    ///
+    /// What lies outside the image is clipped. Letters other than ASCII are drawn as "?". With a coordinate that is
+    /// not a number nothing is drawn.
+    ///
+    /// - Parameters:
+    ///   - text: Lines, separated by "\n".
+    ///   - x: Left edge of the letters, or of their ground, in pixels of this image.
+    ///   - y: Upper edge of the letters, or of their ground, in pixels of this image.
+    ///   - scale: Pixels that a dot of the font takes; less than 1 counts as 1. `fontScale` suits.
+    ///   - color: Colour of the letters.
+    ///   - ground: Colour of a filled rectangle behind the text; nil for none.
+    public mutating func drawText(
+        _ text: String,
+        x: Double,
+        y: Double,
+        scale: Int,
+        color: RGBColor,
+        ground: RGBColor? = nil
+    ) {
+        guard !text.isEmpty, let left = pixel(x, within: width), let top = pixel(y, within: height) else { return }
+        let scale = min(max(scale, 1), max(width, height))  // a dot as large as the image is enough
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let lineHeight = (Font.height + 1) * scale
+        let padding = ground == nil ? 0 : 2 * scale
+        if let ground {
+            let longest = lines.map(\.count).max() ?? 0
+            let textWidth = max(longest * Font.advance - 1, 0) * scale
+            fillClipped(
+                left..<left + textWidth + 2 * padding,
+                top..<top + lines.count * lineHeight + padding,
+                ground
+            )
+        }
+        for (index, line) in lines.enumerated() {
+            let letterTop = top + padding + index * lineHeight
+            guard letterTop < height else { break }
+            draw(line, left: left + padding, top: letterTop, scale: scale, color: color)
+        }
+    }
+
+    private mutating func draw(_ line: Substring, left: Int, top: Int, scale: Int, color: RGBColor) {
+        var letterLeft = left
+        for letter in line {
+            guard letterLeft < width else { return }
+            draw(letter, left: letterLeft, top: top, scale: scale, color: color)
             letterLeft += Font.advance * scale
         }
     }

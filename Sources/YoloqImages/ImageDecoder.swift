@@ -1,18 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A file format that is read here.
-public enum ImageFormat: String, Sendable {
+public enum ImageFormat: String, Sendable, CaseIterable {
     /// JPEG: baseline and progressive, grey, colour, CMYK.
     case jpeg
     /// PNG: every colour type and depth.
     case png
+    /// WebP: lossy and lossless; of an animation the first frame.
+    case webp
+    /// Windows and OS/2 bitmaps: 1 to 32 bits a pixel, plain and run-length coded.
+    case bmp
+    /// TIFF: the first page; up to 16 bits a sample, in strips or tiles.
+    case tiff
+    /// HEIC, with the system's libheif.
+    case heic
+    /// AVIF, with the system's libheif; of a sequence the primary image.
+    case avif
 
     /// The name as people write it.
     var displayName: String {
         switch self {
         case .jpeg: "JPEG"
         case .png: "PNG"
+        case .webp: "WebP"
+        case .bmp: "BMP"
+        case .tiff: "TIFF"
+        case .heic: "HEIC"
+        case .avif: "AVIF"
         }
+    }
+
+    /// All names, as in a sentence.
+    static var list: String {
+        let names = allCases.map(\.displayName)
+        return names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
     }
 }
 
@@ -20,8 +41,9 @@ public enum ImageFormat: String, Sendable {
 public struct ImageLimits: Sendable, Hashable {
     /// Most pixels (width × height) an image may have; decoded, a pixel takes 3 bytes.
     ///
-    /// While decoding, a progressive JPEG takes up to 8 bytes more a pixel, an image that EXIF turns 3 more, and a PNG up to
-    /// 16 bytes for each pixel of its width.
+    /// While decoding, a progressive JPEG takes up to 8 bytes more a pixel, an image that is turned 3 more, a PNG up to
+    /// 16 bytes for each pixel of its width, a lossless WebP 4 to 8 more, a TIFF of one strip 4 more and the strip's
+    /// own, a HEIC or AVIF about 8 more.
     public var maxPixelCount: Int
 
     /// Makes limits.
@@ -50,10 +72,13 @@ public struct DecodedImage: ~Copyable, Sendable {
     public let warnings: [String]
 }
 
-/// Decodes JPEG and PNG to the pixels that OpenCV's `imdecode(IMREAD_COLOR)` gives, as RGB.
+/// Decodes images to the pixels that OpenCV's `imdecode(IMREAD_COLOR)` gives, as RGB.
 ///
 /// Grey is replicated, palettes are expanded, alpha is dropped and not composited, 16-bit samples keep their high
-/// byte, CMYK is converted by OpenCV's formula, colour profiles and gamma are ignored, and EXIF orientation is applied.
+/// byte, CMYK is converted by OpenCV's formula, colour profiles and gamma are ignored, and the orientation that the
+/// file states is applied. In TIFF alone, where OpenCV leaves it to libtiff, 16-bit colours are rounded to 8 bits, and
+/// alpha that the colours are not multiplied with yet is multiplied in. HEIC and AVIF, which OpenCV does not read
+/// everywhere, are libheif's pixels.
 public enum ImageDecoder {
     /// Decodes the bytes of one file.
     ///
@@ -64,9 +89,10 @@ public enum ImageDecoder {
     ///   - bytes: The whole file; untrusted.
     ///   - limits: Bounds on the accepted images.
     /// - Returns: The upright image; its `warnings` name what was damaged but could be decoded.
-    /// - Throws: `ImageError`, code `.empty` (no bytes), `.unsupportedFormat` (neither JPEG nor PNG, or a JPEG of a
-    ///   rare kind), `.truncated` (the end is missing), `.corrupt` (contradicts its format, or a wrong PNG checksum),
-    ///   `.tooLarge` (more pixels than the limit or memory). The same bytes fail the same way again.
+    /// - Throws: `ImageError`, code `.empty` (no bytes), `.unsupportedFormat` (no format of `ImageFormat`, a rare kind
+    ///   of one, or a HEIC or AVIF where libheif or its codec is missing), `.truncated` (the end is missing),
+    ///   `.corrupt` (contradicts its format, or a wrong PNG checksum), `.tooLarge` (more pixels than the limit or
+    ///   memory). The same bytes fail the same way again, unless libheif is installed meanwhile.
     public static func decode(
         _ bytes: UnsafeRawBufferPointer,
         limits: ImageLimits = ImageLimits()
@@ -75,6 +101,10 @@ public enum ImageDecoder {
         switch FileSignature(of: bytes) {
         case .jpeg: return try decodeJPEG(bytes, limits: limits)
         case .png: return try decodePNG(bytes, limits: limits)
+        case .webp: return try decodeWebP(bytes, limits: limits)
+        case .bmp: return try decodeBMP(bytes, limits: limits)
+        case .tiff: return try decodeTIFF(bytes, limits: limits)
+        case .heif(let format): return try decodeHEIF(bytes, format: format, limits: limits)
         case .cut(let format): throw .truncated(format, "the signature is incomplete")
         case .other(let name): throw .unsupportedFormat(name)
         case .unknown: throw .unsupportedFormat(nil)

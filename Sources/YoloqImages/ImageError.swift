@@ -38,17 +38,19 @@ extension ImageError {
         guard let name else {
             return ImageError(
                 code: .unsupportedFormat,
-                message: "cannot decode the image: the bytes are of no known image format; yoloq reads JPEG and PNG. "
+                message:
+                    "cannot decode the image: the bytes are of no known image format; yoloq reads \(ImageFormat.list). "
                     + "Check that the file is an image."
             )
         }
         return ImageError(
             code: .unsupportedFormat,
-            message: "cannot decode the image: this is \(name); yoloq reads JPEG and PNG. Convert the file first."
+            message:
+                "cannot decode the image: this is \(name); yoloq reads \(ImageFormat.list). Convert the file first."
         )
     }
 
-    /// A JPEG of a kind that is not read.
+    /// A file of a kind that is not read.
     static func unsupportedKind(_ format: ImageFormat, _ reason: String) -> ImageError {
         ImageError(
             code: .unsupportedFormat,
@@ -84,6 +86,15 @@ extension ImageError {
         ImageError(
             code: .tooLarge,
             message: "cannot decode the image: no memory for \(width)×\(height) pixels. "
+                + "Scale it down, or give the process more memory."
+        )
+    }
+
+    /// The decoder itself found no memory.
+    static func decoderOutOfMemory(_ format: ImageFormat) -> ImageError {
+        ImageError(
+            code: .tooLarge,
+            message: "cannot decode the \(format.displayName): memory is out. "
                 + "Scale it down, or give the process more memory."
         )
     }

@@ -54,10 +54,10 @@ struct CompileTests {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         var arguments = ["swiftc", "-swift-version", "6", "-emit-sil", "-o", "/dev/null", "-I", Self.modules.path]
-        for module in ["CLibJPEG", "CSPNG"] {
+        for module in ["CLibJPEG", "CLibTIFF", "CSPNG", "CWebP"] {
             arguments += ["-I", Self.root.appending(path: "Sources/\(module)").path]
         }
-        for module in ["CYoloqJPEG", "CYoloqOpenVINO"] {
+        for module in ["CYoloqJPEG", "CYoloqTIFF", "CYoloqHEIF", "CYoloqOpenVINO"] {
             let map = Self.modules.deletingLastPathComponent().appending(path: "\(module).build/module.modulemap")
             arguments += ["-Xcc", "-fmodule-map-file=\(map.path)"]
             arguments += ["-I", Self.root.appending(path: "Sources/\(module)/include").path]

@@ -32,7 +32,8 @@ struct TidyTests {
 
     @Test(arguments: [
         ("GRDB", ["YoloqJobs"]), ("GRDBSQLite", ["YoloqJobs"]), ("CYoloqOpenVINO", ["YoloqOpenVINO"]),
-        ("CYoloqJPEG", ["YoloqImages"]), ("CSPNG", ["YoloqImages"]), ("ArgumentParser", ["yoloq"]),
+        ("CYoloqJPEG", ["YoloqImages"]), ("CSPNG", ["YoloqImages"]), ("CWebP", ["YoloqImages"]),
+        ("CYoloqTIFF", ["YoloqImages"]), ("CYoloqHEIF", ["YoloqImages"]), ("ArgumentParser", ["yoloq"]),
         ("Crypto", ["YoloqInference", "YoloqJobs"]), ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
         ("YoloqJobs", ["YoloqWorkers", "yoloq"]), ("YoloqOpenVINO", ["YoloqInference"]),
     ])

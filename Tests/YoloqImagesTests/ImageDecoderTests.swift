@@ -234,14 +234,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("WebP", "RIFF____WEBPVP8 "), ("GIF", "GIF89a...."), ("TIFF", "II*\0........"), ("TIFF", "MM\0*........"),
-        ("BMP", "BM\0\0\0\0\0\0\0\0\0\0\0\0(\0\0\0........"), ("HEIC", "\0\0\0 ftypheic"), ("AVIF", "\0\0\0 ftypavif"),
-        ("PDF", "%PDF-1.7"), ("a video", "\0\0\0 ftypisom"), ("JPEG 2000", "\0\0\0\u{0C}jP  "),
+        ("GIF", "GIF89a...."), ("PDF", "%PDF-1.7"), ("a video", "\0\0\0 ftypisom"), ("a video", "RIFF____AVI LIST"),
+        ("JPEG 2000", "\0\0\0\u{0C}jP  "), ("JPEG XL", "\0\0\0\u{0C}JXL "),
     ])
     func `other formats are named`(_ item: (name: String, text: String)) throws {
         let error = try #require(throws: ImageError.self) { try Decoded(Array(item.text.utf8)) }
         #expect(error.code == .unsupportedFormat)
-        #expect(error.message.contains("\(item.name); yoloq reads JPEG and PNG"))
+        #expect(error.message.contains("\(item.name); yoloq reads JPEG, PNG, WebP, BMP, TIFF, HEIC and AVIF"))
     }
 
     @Test(arguments: [String(repeating: "\0", count: 4096), "this is no image", "7", "BMW is a car, not a bitmap"])
@@ -327,47 +326,6 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<6)
-    func `mutated files never crash`(_ kind: Int) throws {
-        let file: [UInt8] =
-            switch kind {
-            case 0: JPEGFixture.cmyk.bytes
-            case 1: JPEGFixture.progressive.bytes
-            case 2: jpeg(JPEGFixture.color420.bytes, addingExif: exif(orientation: 5, bigEndian: true))
-            case 3: try JPEGEncoder.encode(RGBImage(noise: 1, width: 40, height: 30))
-            case 4: PNGWriter(width: 19, height: 13, isInterlaced: true).file { x, y, _ in x * y & 0xFF }
-            default:
-                PNGWriter(
-                    width: 19,
-                    height: 13,
-                    bitDepth: 4,
-                    colorType: 3,
-                    chunksBeforePixels: [("PLTE", [UInt8](0..<48)), ("eXIf", exif(orientation: 7, bigEndian: false))]
-                ).file { x, y, _ in x * y & 15 }
-            }
-        var generator = SeededGenerator(seed: UInt64(kind) + 100)
-        for _ in 0..<300 {
-            var bytes = file
-            for _ in 0..<Int.random(in: 1...6, using: &generator) {
-                bytes[Int.random(in: 2..<bytes.count, using: &generator)] = generator.byte()
-            }
-            if kind >= 4 { repairChecksums(&bytes) }
-            _ = failureCode(bytes, limits: ImageLimits(maxPixelCount: 1_000_000))
-        }
-    }
-
-    /// Makes the checksums right again, so that mutations reach what lies behind them.
-    private func repairChecksums(_ bytes: inout [UInt8]) {
-        var start = 8
-        while start + 12 <= bytes.count {
-            let length = bytes[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
-            guard start + 12 + length <= bytes.count else { return }
-            let end = start + 8 + length
-            bytes.replaceSubrange(end..<end + 4, with: PNGWriter.bytes(PNGWriter.crc32(Array(bytes[start + 4..<end]))))
-            start = end + 4
-        }
-    }
-
     /// EXIF 2.3, 4.6.4 A, Orientation: where the 0th row and the 0th column of the stored image are seen.
     private func expect(_ file: [UInt8], toBe stored: Decoded, turned orientation: UInt16) throws {
         let seen = try Decoded(file)
@@ -398,7 +356,7 @@ import Testing
 }
 
 /// Most memory that this process has held, in bytes.
-private func peakMemory() -> Int {
+func peakMemory() -> Int {
     var usage = rusage()
     #if canImport(Darwin)
         getrusage(RUSAGE_SELF, &usage)

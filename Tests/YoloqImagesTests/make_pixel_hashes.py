@@ -39,7 +39,7 @@ print("\n/// Upright RGB pixels of files in `shared/images`: path, width, height
 print("let decodedHashes: [(path: String, width: Int, height: Int, hash: UInt64)] = [")
 images = pathlib.Path(sys.argv[1]) / "images"
 for path in sorted(p for folder in (".", "sizes", "odd") for p in (images / folder).iterdir()):
-    if path.suffix in (".jpg", ".png"):
+    if path.suffix in (".jpg", ".png", ".webp", ".bmp", ".tiff"):
         image = cv2.imdecode(numpy.frombuffer(path.read_bytes(), numpy.uint8), cv2.IMREAD_COLOR)
         height, width = image.shape[:2]
         print(f'    ("{path.relative_to(images)}", {width}, {height}, 0x{rgb_hash(image):016X}),')
