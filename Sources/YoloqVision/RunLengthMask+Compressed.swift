@@ -39,14 +39,15 @@ extension RunLengthMask {
             guard (48..<48 + 64).contains(character) else {
                 throw MaskFormatError("its text has the byte \(character), which no run length is written with")
             }
-            // The lengths of a real image fit into 12 groups.
-            guard shift < 60 else { throw MaskFormatError("a run length in its text does not end") }
+            // 64 bits are 13 groups.
+            guard shift <= 60 else { throw MaskFormatError("a run length in its text does not end") }
             let group = character - 48
             number |= Int(group & 0x1F) << shift
             shift += 5
             guard group & 0x20 == 0 else { continue }
             if group & 0x10 != 0 { number |= -1 << shift }
-            let count = index > 2 ? number + previous.beforeLast : number
+            let (count, overflow) = number.addingReportingOverflow(index > 2 ? previous.beforeLast : 0)
+            guard !overflow else { throw MaskFormatError("a run length in its text is beyond all images") }
             try runs.append(untrusted: count)
             previous = (count, previous.last)
             index += 1
