@@ -49,12 +49,16 @@ private func closed(_ contour: [PixelPoint], from start: Int) -> [PixelPoint] {
 }
 
 /// The first pair of points, in the order of `first` and then of `second`, of which no other pair is closer.
+///
+/// Looks at all pairs if it must; points too far away for any are passed over, and nothing is closer than two parts with
+/// one pixel between them.
 private func closestPoints(_ first: [PixelPoint], _ second: [PixelPoint]) -> (first: Int, second: Int) {
     let columns = second.reduce((Int.max, Int.min)) { (min($0.0, $1.x), max($0.1, $1.x)) }
     let rows = second.reduce((Int.max, Int.min)) { (min($0.0, $1.y), max($0.1, $1.y)) }
     var closest = (first: 0, second: 0)
     var least = Int.max
     for (i, a) in first.enumerated() {
+        guard least > 4 else { break }
         // No point of the second outline is closer than the rectangle around them.
         let dx = max(columns.0 - a.x, a.x - columns.1, 0)
         let dy = max(rows.0 - a.y, a.y - rows.1, 0)

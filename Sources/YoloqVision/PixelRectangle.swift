@@ -29,7 +29,7 @@ public struct PixelRectangle: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - box: In pixels of the image; may reach beyond it. NaN keeps nothing.
-    ///   - size: The image's size.
+    ///   - size: The image's size, each side at most 2^24.
     public init(cropping box: Box, to size: ImageSize) {
         self.init(
             columns: wholeNumbers(from: box.x1, to: box.x2, below: size.width),
