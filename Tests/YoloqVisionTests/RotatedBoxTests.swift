@@ -91,6 +91,32 @@ struct RotatedBoxGoldenTests {
         }
     }
 
+    /// Found by search: further apart by their centres than the threshold allows, were it not for what rounding makes of
+    /// the determinants.
+    @Test(
+        arguments: [
+            (
+                0.1, [2450.0073, 0.271_730_33, 1.044_125_3],
+                [0.970_195_53, 0.983_401_3, 2604.6099, 0.160_660_65, 1.044_125_3]
+            ),
+            (
+                0.45, [959.93, 0.227_011_28, 0.888_459],
+                [-1.414_447_5, -1.891_506_9, 878.4416, 0.237_658_58, 0.888_459]
+            ),
+            (
+                0.7, [2545.6426, 0.315_384_98, 1.195_292],
+                [0.853_239_54, 1.791_191_6, 2754.173, 0.418_785_24, 1.195_292]
+            ),
+        ] as [(Double, [Float], [Float])]
+    )
+    func `boxes as thin as hairs are suppressed by what the formula gives`(threshold: Double, a: [Float], b: [Float]) {
+        let candidates = [[0, 0] + a, b].map {
+            RotatedCandidate(box: box($0), classIndex: 0, confidence: 0.5)
+        }
+        let kept = suppressOverlaps(candidates, iouThreshold: threshold, isClassAgnostic: false, limit: 9)
+        #expect(kept == reference(candidates, threshold, false))
+    }
+
     @Test func `a dropped box drops others all the same`() {
         // Each overlaps the next by 0.85 and the one after by 0.7.
         let chain = (0..<4).map { candidate(x: 3 * Float($0), confidence: 0.9 - Float($0) / 10) }
