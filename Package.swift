@@ -98,7 +98,7 @@ let package = Package(
         .testTarget(
             name: "YoloqVisionTests",
             dependencies: ["YoloqVision", "YoloqImages"],
-            exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv"]
+            exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv", "make_mask_hashes.py", "mask_hashes.tsv"]
         ),
         .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
         .testTarget(name: "YoloqInferenceTests", dependencies: ["YoloqInference", "YoloqVision", "YoloqImages"]),

@@ -10,7 +10,7 @@ struct Candidate: Hashable {
 }
 
 /// How far apart classes are moved so that one suppression serves them all (`max_wh` in `ultralytics/utils/nms.py`).
-private let classOffset: Float = 7680
+let classOffset: Float = 7680
 
 /// Greedy non-maximum suppression as torchvision's `nms` does it, on boxes moved apart by class.
 ///
@@ -34,7 +34,7 @@ func suppressOverlaps(
     let isSeparated = !isClassAgnostic && fitsClassOffset(candidates)
     var keptOfClass: [Int: [MovedBox]] = [:]
     var kept: [Int] = []
-    for index in bestFirst(candidates).prefix(PredictionParameters.maxCandidates) {
+    for index in bestFirst(candidates.lazy.map(\.confidence)).prefix(PredictionParameters.maxCandidates) {
         guard kept.count < limit else { break }
         let candidate = candidates[index]
         let box = MovedBox(candidate.box, by: isClassAgnostic ? 0 : Float(candidate.classIndex) * classOffset)
@@ -49,11 +49,11 @@ func suppressOverlaps(
 /// Sorts indices by falling confidence, equal ones in their order.
 ///
 /// A positive float's bits rise with its value, so one 64-bit number holds both and the sort needs no closure.
-private func bestFirst(_ candidates: [Candidate]) -> [Int] {
+func bestFirst(_ confidences: some Collection<Float>) -> [Int] {
     var keys: [UInt64] = []
-    keys.reserveCapacity(candidates.count)
-    for (index, candidate) in candidates.enumerated() {
-        keys.append(UInt64(~candidate.confidence.bitPattern) << 32 | UInt64(index))
+    keys.reserveCapacity(confidences.count)
+    for (index, confidence) in confidences.enumerated() {
+        keys.append(UInt64(~confidence.bitPattern) << 32 | UInt64(index))
     }
     keys.sort()
     return keys.map { Int($0 & 0xFFFF_FFFF) }

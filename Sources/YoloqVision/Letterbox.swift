@@ -69,12 +69,19 @@ public struct Letterbox: Sendable, Hashable {
     /// - Parameter box: In pixels of the model's input.
     /// - Returns: In pixels of the upright image, clipped to 0…width and 0…height.
     public func toSource(_ box: Box) -> Box {
-        let (width, height) = (Float(source.width), Float(source.height))
-        return Box(
-            x1: ((box.x1 - inverse.left) / inverse.horizontalGain).clipped(to: width),
-            y1: ((box.y1 - inverse.top) / inverse.verticalGain).clipped(to: height),
-            x2: ((box.x2 - inverse.left) / inverse.horizontalGain).clipped(to: width),
-            y2: ((box.y2 - inverse.top) / inverse.verticalGain).clipped(to: height)
+        let first = toSource(Point(x: box.x1, y: box.y1))
+        let second = toSource(Point(x: box.x2, y: box.y2))
+        return Box(x1: first.x, y1: first.y, x2: second.x, y2: second.y)
+    }
+
+    /// Takes a point from the input back to the image (`scale_coords` in `ultralytics/utils/ops.py` 8.4.190).
+    ///
+    /// - Parameter point: In pixels of the model's input.
+    /// - Returns: In pixels of the upright image, clipped to 0…width and 0…height.
+    public func toSource(_ point: Point) -> Point {
+        Point(
+            x: ((point.x - inverse.left) / inverse.horizontalGain).clipped(to: Float(source.width)),
+            y: ((point.y - inverse.top) / inverse.verticalGain).clipped(to: Float(source.height))
         )
     }
 }
