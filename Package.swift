@@ -74,7 +74,8 @@ let package = Package(
             dependencies: [
                 "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers", "YoloqDownloads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
+            ],
+            resources: [.embedInCode("registry.json")]
         ),
 
         // A disk that fails when told to, below SQLite.
@@ -83,6 +84,8 @@ let package = Package(
             dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
             path: "Tests/CFaultVFS"
         ),
+        // An HTTP server on this machine that does what a test wants, also what no good server would.
+        .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
         .testTarget(name: "YoloqSchemaTests", dependencies: ["YoloqSchema"]),
         .testTarget(
             name: "YoloqJobsTests",
@@ -105,7 +108,7 @@ let package = Package(
         ),
         .testTarget(
             name: "YoloqDownloadsTests",
-            dependencies: ["YoloqDownloads", .product(name: "Crypto", package: "swift-crypto")]
+            dependencies: ["YoloqDownloads", "LoopbackServer", .product(name: "Crypto", package: "swift-crypto")]
         ),
         .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
         .testTarget(name: "YoloqInferenceTests", dependencies: ["YoloqInference", "YoloqVision", "YoloqImages"]),
@@ -116,7 +119,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "yoloq", "YoloqJobs",
+                "yoloq", "YoloqJobs", "LoopbackServer",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
