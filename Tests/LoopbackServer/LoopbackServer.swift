@@ -74,6 +74,8 @@ package final class LoopbackServer: Sendable {
     /// The requests, shared with the threads: they may outlive the server by a moment.
     private final class Log: Sendable {
         let requests = Mutex<[Request]>([])
+        let isOver = Mutex(false)
+        let hasEnded = DispatchSemaphore(value: 0)
     }
 
     /// Starts a server; it ends with the value.
@@ -83,9 +85,7 @@ package final class LoopbackServer: Sendable {
     package init(_ reply: @escaping @Sendable (_ request: Request, _ number: Int) -> Reply) throws {
         signal(SIGPIPE, SIG_IGN)
         listener = Self.streamSocket()
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var address = Self.address(port: 0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let listener = listener
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
@@ -97,9 +97,17 @@ package final class LoopbackServer: Sendable {
         guard isListening else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
         port = UInt16(bigEndian: address.sin_port)
         let thread = Thread { [log] in
+            defer {
+                // Here, and not by whoever ends the server: the number could be another's before it is looked at.
+                close(listener)
+                log.hasEnded.signal()
+            }
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0, !log.isOver.withLock({ $0 }) else {
+                    close(connection)
+                    return
+                }
                 let handler = Thread {
                     defer { close(connection) }
                     guard let request = Self.readRequest(connection) else { return }
@@ -116,8 +124,25 @@ package final class LoopbackServer: Sendable {
     }
 
     deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        log.isOver.withLock { $0 = true }
+        // Wakes the thread that accepts.
+        let waker = Self.streamSocket()
+        var address = Self.address(port: port)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                _ = connect(waker, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        log.hasEnded.wait()
+        close(waker)
+    }
+
+    private static func address(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
     }
 
     /// What was asked for so far.

@@ -85,9 +85,11 @@ struct OpenVINOHeaderTests {
 
     @Test func `no cut or changed byte of a network does more than throw`() throws {
         let bytes = Array(network().utf8)
-        for count in 0..<bytes.count { _ = try? bytes[..<count].withUnsafeBytes { try OpenVINOHeader($0) } }
+        for count in stride(from: 0, to: bytes.count, by: 3) {
+            _ = try? bytes[..<count].withUnsafeBytes { try OpenVINOHeader($0) }
+        }
         var random = SeededGenerator(seed: 7)
-        for _ in 0..<2000 {
+        for _ in 0..<300 {
             var changed = bytes
             for _ in 0..<3 {
                 changed[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
