@@ -14,7 +14,8 @@ package struct DownloadError: Error, Sendable, Hashable, CustomStringConvertible
         case timedOut = "timed_out"
         /// The server answered, but not with the file.
         case status
-        /// The server's answer breaks the rules of HTTP, or leads from one address to the next without end.
+        /// The server's answer breaks the rules of HTTP, leads from one address to the next without end, or comes from
+        /// somebody who cannot prove to be the one asked.
         case badAnswer = "bad_answer"
         /// More bytes than allowed.
         case tooLarge = "too_large"

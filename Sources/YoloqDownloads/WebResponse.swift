@@ -112,6 +112,12 @@ extension DownloadError {
             self.init(.timedOut, "\(url): not done within \(limit).")
         case .noConnection: self.init(.timedOut, "\(url): no connection within \(policy.connectTimeout).")
         case .notHTTP: self.init(.badAnswer, "\(url): the answer breaks the rules of HTTP: \(error).")
+        case .notTrusted:
+            self.init(
+                .badAnswer,
+                "\(url): the server's certificate does not prove that it is \(url.host). Is the clock right, and are the "
+                    + "system's certificates there (package ca-certificates)?"
+            )
         case .closed where !hasAnswered:
             self.init(.cut, "\(url): the server closed the connection without an answer.")
         case .closed,
@@ -127,6 +133,7 @@ extension DownloadError {
         case noConnection
         case closed
         case notHTTP
+        case notTrusted
         case other
 
         init(_ error: any Error) {
@@ -147,7 +154,8 @@ extension DownloadError {
             } else if let error = error as? HTTPParserError {
                 self = error == .invalidEOFState ? .closed : .notHTTP
             } else {
-                self = .other
+                // Of an error that is known by its text alone.
+                self = "\(error)".contains("CERTIFICATE_VERIFY_FAILED") ? .notTrusted : .other
             }
         }
     }

@@ -246,9 +246,12 @@ private final class CompiledShape {
     private let batchSize: Int
     private var request: InferRequest
 
+    /// Makes the memory to run in.
+    ///
     /// - Parameters:
     ///   - compiled: The network.
     ///   - batchSize: How many images it always takes at once: the first place is used, the others stay black.
+    /// - Throws: `OpenVINOError` with code `.call`.
     init(_ compiled: consuming CompiledModel, batchSize: Int) throws(OpenVINOError) {
         self.precision = try compiled.property("INFERENCE_PRECISION_HINT")
         self.batchSize = batchSize

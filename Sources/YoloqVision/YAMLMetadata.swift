@@ -38,9 +38,13 @@ struct YAMLMetadata {
         "\(error)".split(separator: "\n").first ?? "it is no YAML"
     }
 
+    /// Brings a value into the form for text.
+    ///
     /// - Parameters:
     ///   - node: A value.
     ///   - isText: Scalars are text, whatever they look like: a class may be called `yes`. Keys keep their type.
+    /// - Returns: The value with all below it.
+    /// - Throws: `modelInvalid` if there are too many values.
     private mutating func convert(_ node: Node, isText: Bool) throws(VisionError) -> MetadataText {
         valueCount += 1
         guard valueCount <= Self.maxValueCount else { throw .modelInvalid("its metadata.yaml holds too many values") }

@@ -41,6 +41,7 @@ struct ModelRegistry: Decodable, Sendable {
     /// Those of the folders, in order, then the one built in.
     ///
     /// - Parameter folders: That hold models.
+    /// - Returns: At least one.
     /// - Throws: `CommandFailure` with status 74 if one cannot be read.
     static func all(in folders: [String]) throws -> [ModelRegistry] {
         try folders.map { $0 + "/registry.json" }.filter(FileManager.default.fileExists(atPath:)).map { path in
