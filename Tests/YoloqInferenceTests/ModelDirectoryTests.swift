@@ -64,16 +64,16 @@ import YoloqVision
     }
 
     @Test func `an OpenVINO folder is found by name, by its own name, by path and by the file in it`() throws {
-        try TinyIR().write(to: folder, as: "a/pose_openvino_model", stem: "best")
-        #expect(models.list().map(\.name) == ["pose"])
+        try TinyIR().write(to: folder, as: "a/tiny_openvino_model", stem: "best")
+        #expect(models.list().map(\.name) == ["tiny"])
         #expect(models.list().map(\.format) == [.openvino])
-        let path = folder.path + "/a/pose_openvino_model"
-        let file = try models.resolve("pose")
+        let path = folder.path + "/a/tiny_openvino_model"
+        let file = try models.resolve("tiny")
         #expect(file.path == path)
-        #expect(file.name == "pose")
+        #expect(file.name == "tiny")
         #expect(file.format == .openvino)
         #expect(file.parts.map(\.role) == [.xml, .bin, .metadata])
-        for name in ["pose_openvino_model", path, path + "/best.xml"] {
+        for name in ["tiny_openvino_model", path, path + "/best.xml"] {
             #expect(try models.resolve(name) == file)
         }
         #expect(try models.defaultModel(environment: [:]) == file)
