@@ -16,6 +16,9 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
     targets: [
         // The queue column: does not know what an image is.
@@ -52,7 +55,10 @@ let package = Package(
         .target(name: "CYoloqHEIF"),
         .target(name: "CYoloqOpenVINO"),
         .target(name: "YoloqImages", dependencies: ["CYoloqJPEG", "CSPNG", "CWebP", "CYoloqTIFF", "CYoloqHEIF"]),
-        .target(name: "YoloqVision", dependencies: ["YoloqImages"]),
+        .target(
+            name: "YoloqVision",
+            dependencies: ["YoloqImages", .product(name: "Yams", package: "Yams")]
+        ),
         .target(name: "YoloqOpenVINO", dependencies: ["CYoloqOpenVINO"]),
         .target(
             name: "YoloqInference",
@@ -62,14 +68,26 @@ let package = Package(
             ]
         ),
 
+        // Files from the network: knows neither column.
+        .target(
+            name: "YoloqDownloads",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
+
         // The two columns meet.
         .target(name: "YoloqWorkers", dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision"]),
         .executableTarget(
             name: "yoloq",
             dependencies: [
-                "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers",
+                "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers", "YoloqDownloads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
+            ],
+            resources: [.embedInCode("registry.json")]
         ),
 
         // A disk that fails when told to, below SQLite.
@@ -78,6 +96,8 @@ let package = Package(
             dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
             path: "Tests/CFaultVFS"
         ),
+        // An HTTP server on this machine that does what a test wants, also what no good server would.
+        .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
         .testTarget(name: "YoloqSchemaTests", dependencies: ["YoloqSchema"]),
         .testTarget(
             name: "YoloqJobsTests",
@@ -100,6 +120,10 @@ let package = Package(
             dependencies: ["YoloqVision", "YoloqImages"],
             exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv", "make_mask_hashes.py", "mask_hashes.tsv"]
         ),
+        .testTarget(
+            name: "YoloqDownloadsTests",
+            dependencies: ["YoloqDownloads", "LoopbackServer", .product(name: "Crypto", package: "swift-crypto")]
+        ),
         .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
         .testTarget(name: "YoloqInferenceTests", dependencies: ["YoloqInference", "YoloqVision", "YoloqImages"]),
         .testTarget(
@@ -109,7 +133,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "yoloq", "YoloqJobs",
+                "yoloq", "YoloqJobs", "LoopbackServer",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]

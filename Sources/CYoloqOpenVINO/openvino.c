@@ -41,6 +41,20 @@ const yoloq_openvino_t *yoloq_openvino_bind(void *handle, const char **missing) 
     BIND(model_const_output_by_index);
     BIND(model_reshape_single_input);
 
+    BIND(preprocess_prepostprocessor_create);
+    BIND(preprocess_prepostprocessor_free);
+    BIND(preprocess_prepostprocessor_build);
+    BIND(preprocess_prepostprocessor_get_input_info_by_index);
+    BIND(preprocess_input_info_free);
+    BIND(preprocess_input_info_get_tensor_info);
+    BIND(preprocess_input_tensor_info_free);
+    BIND(preprocess_input_tensor_info_set_element_type);
+    BIND(preprocess_prepostprocessor_get_output_info_by_index);
+    BIND(preprocess_output_info_free);
+    BIND(preprocess_output_info_get_tensor_info);
+    BIND(preprocess_output_tensor_info_free);
+    BIND(preprocess_output_set_element_type);
+
     BIND(port_get_element_type);
     BIND(port_get_partial_shape);
     BIND(output_const_port_free);

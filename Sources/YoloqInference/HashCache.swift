@@ -22,6 +22,25 @@ struct HashCache {
     /// The JSON file; nil remembers nothing.
     let path: String?
 
+    private var entries: [Entry] {
+        path.flatMap(contents(ofFileAt:)).flatMap { try? JSONDecoder().decode([Entry].self, from: $0) } ?? []
+    }
+
+    /// The hash and size of a file, which is read only if it is new or has changed.
+    ///
+    /// - Parameter filePath: Its absolute path.
+    /// - Returns: SHA-256, 64 hexadecimal digits, and the size in bytes.
+    /// - Throws: `InferenceError` if it cannot be read.
+    func sha256(ofFileAt filePath: String) throws(InferenceError) -> (sha256: String, byteCount: Int64) {
+        if let identity = LoadedFile.identity(ofFileAt: filePath),
+            let known = entries.last(where: { $0.path == filePath && $0.identity == identity })
+        {
+            return (known.sha256, identity.byteCount)
+        }
+        let file = try LoadedFile(path: filePath)
+        return (sha256(of: file, at: filePath), file.identity.byteCount)
+    }
+
     /// The hash of a file's content.
     ///
     /// - Parameters:
@@ -29,8 +48,7 @@ struct HashCache {
     ///   - filePath: Its absolute path.
     /// - Returns: SHA-256, 64 hexadecimal digits; computed if the file is new or has changed.
     func sha256(of file: borrowing LoadedFile, at filePath: String) -> String {
-        let data = path.flatMap(contents(ofFileAt:))
-        var entries = data.flatMap { try? JSONDecoder().decode([Entry].self, from: $0) } ?? []
+        var entries = entries
         if let known = entries.last(where: { $0.path == filePath && $0.identity == file.identity }) {
             return known.sha256
         }

@@ -42,24 +42,35 @@ public struct ModelDirectory: Sendable {
 
     /// Finds a model and reads its card.
     ///
+    /// A `NAME.card.json` beside the model counts as a part of it.
+    ///
     /// - Parameter nameOrPath: A name to look up in the folders, with or without its ending; or a path, which contains
-    ///   a "/" or ends in ".onnx", relative ones from the working directory.
+    ///   a "/" or ends in ".onnx", relative ones from the working directory. An OpenVINO model is named by its folder,
+    ///   or by the .xml file in it.
     /// - Returns: The model; its path is absolute.
     /// - Throws: `InferenceError` with code `.modelMissing` (with close names), `.unsupportedModel` for a form that
-    ///   yoloq does not run (.pt files, OpenVINO folders) or two forms of one name, or `.modelInvalid`.
+    ///   yoloq does not run (.pt files) or two forms of one name, or `.modelInvalid`.
     public func resolve(_ nameOrPath: String) throws(InferenceError) -> ModelFile {
         let path = try path(of: nameOrPath)
-        let file = try LoadedFile(path: path)
+        let model = try LoadedModel(path: path, withWeights: false)
         let card: ModelCard
         do throws(VisionError) {
-            card = try file.withBytes { (content) throws(VisionError) in try ModelCard(onnx: content) }
+            card = try model.card()
         } catch {
             throw InferenceError(
                 code: InferenceError(error).code,
                 message: "cannot load model \"\(nameOrPath)\": \(path): \(error.message)"
             )
         }
-        return ModelFile(name: Self.stem(path), path: path, sha256: hashes.sha256(of: file, at: path), card: card)
+        let parts = try model.describeParts(hashes)
+        return ModelFile(
+            name: ModelPlaces.name(ofModelAt: path),
+            path: path,
+            sha256: ModelPlaces.hash(of: parts.map { ($0.role, $0.sha256) }),
+            card: card,
+            format: model.format,
+            parts: parts
+        )
     }
 
     /// Every model that a name finds, in the order of the folders and by name within each.
@@ -82,15 +93,15 @@ public struct ModelDirectory: Sendable {
     ///   `resolve` throws.
     public func defaultModel(environment: [String: String]) throws(InferenceError) -> ModelFile {
         if let name = environment["YOLOQ_MODEL"], !name.isEmpty { return try resolve(name) }
-        let models = list().filter { $0.format == .onnx }
+        let models = list()
         let choices = models.filter { $0.name != Self.demoName }
         if choices.count == 1 { return try resolve(choices[0].path) }
         guard !models.isEmpty else {
             throw InferenceError(
                 code: .modelMissing,
                 message:
-                    "no model named, and there is none in \(searchPaths.joined(separator: ", ")). Put NAME.onnx there "
-                    + "or give a path with --model."
+                    "no model named, and there is none in \(searchPaths.joined(separator: ", ")). Put NAME.onnx or "
+                    + "NAME_openvino_model/ there, or give a path with --model."
             )
         }
         let names = models.map(\.name).joined(separator: ", ")
@@ -105,8 +116,8 @@ public struct ModelDirectory: Sendable {
 
     // MARK: Names and paths
 
-    private static let onnxEnding = ".onnx"
-    private static let openvinoEnding = "_openvino_model"
+    private static let onnxEnding = ModelPlaces.onnxEnding
+    private static let openvinoEnding = ModelPlaces.openvinoEnding
 
     private func path(of nameOrPath: String) throws(InferenceError) -> String {
         guard !nameOrPath.isEmpty else {
@@ -144,14 +155,16 @@ public struct ModelDirectory: Sendable {
 
     /// Passes a path on if it leads to a model that can be run.
     private func checked(_ path: String, as asked: String) throws(InferenceError) -> String {
+        // OpenVINO's own name of a model is its .xml file; here it is the folder with all that belongs to it.
+        if path.hasSuffix(".xml"), exists(path) { return String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) }
         if isFolder(path) {
-            throw InferenceError(
-                code: .unsupportedModel,
-                message: path.hasSuffix(Self.openvinoEnding)
-                    ? "cannot load model \"\(asked)\": OpenVINO folders are not supported yet. Export it as ONNX: yolo "
-                        + "export model=… format=onnx dynamic=True"
-                    : "cannot load model \"\(asked)\": \(path) is a folder. Name a model file."
-            )
+            guard path.hasSuffix(Self.openvinoEnding) || Self.holdsNetwork(path) else {
+                throw InferenceError(
+                    code: .unsupportedModel,
+                    message: "cannot load model \"\(asked)\": \(path) is a folder without a model. Name a model file."
+                )
+            }
+            return path
         }
         guard exists(path) else {
             throw InferenceError(
@@ -183,14 +196,14 @@ public struct ModelDirectory: Sendable {
         )
     }
 
-    private static func stem(_ path: String) -> String {
-        let name = String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...])
-        return name.hasSuffix(onnxEnding) ? String(name.dropLast(onnxEnding.count)) : name
+    private static func holdsNetwork(_ folder: String) -> Bool {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.contains { $0.hasSuffix(".xml") }
     }
 
     private static func models(in folder: String) -> [ModelListing] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.sorted().compactMap { name in
+        return names.sorted().filter { !$0.hasPrefix(".") }.compactMap { name in
             let path = "\(folder)/\(name)"
             if name.hasSuffix(onnxEnding), !isFolder(path) {
                 return ModelListing(name: String(name.dropLast(onnxEnding.count)), path: path, format: .onnx)

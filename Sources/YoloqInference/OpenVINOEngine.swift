@@ -47,7 +47,7 @@ public struct OpenVINOEngine: Engine, ~Copyable {
     ///   - runtime: The OpenVINO of this process.
     ///   - options: How it is made.
     /// - Throws: `InferenceError` with code `.modelMissing`, `.modelChanged` if the file is another by now,
-    ///   `.modelInvalid` if OpenVINO cannot read it, `.unsupportedModel` if its input is not one image of 32-bit floats,
+    ///   `.modelInvalid` if OpenVINO cannot read it, `.unsupportedModel` if its input is not one image of 32-bit or 16-bit floats,
     ///   or `.engine` with OpenVINO's reason.
     public init(_ file: ModelFile, runtime: OpenVINORuntime, options: Options = Options()) throws(InferenceError) {
         let network = try Network(file, library: runtime.library, options: options)
@@ -108,8 +108,8 @@ private final class Network {
 
     init(_ file: ModelFile, library: OpenVINOLibrary, options: OpenVINOEngine.Options) throws(InferenceError) {
         precondition(options.maxShapeCount > 0, "at least one input size must stay compiled")
-        let bytes = try LoadedFile(path: file.path)
-        guard bytes.sha256() == file.sha256 else {
+        let content = try LoadedModel(path: file.path, withWeights: true)
+        guard content.sha256() == file.sha256 else {
             throw InferenceError(
                 code: .modelChanged,
                 message: "cannot load model \"\(file.name)\": the content of \(file.path) has changed since the model "
@@ -118,18 +118,19 @@ private final class Network {
         }
         let place = "cannot load model \"\(file.name)\": \(file.path)"
         let model = try translate(.modelInvalid, place) { () throws(OpenVINOError) in
-            try bytes.withBytes { (content) throws(OpenVINOError) in try library.readModel(content) }
+            // The network of a model with 16-bit floats at its edges is fed and gives 32-bit ones like the others.
+            try Self.read(content, library).convertingFloat16()
         }
         let inputs = try translate(.modelInvalid, place) { () throws(OpenVINOError) in try model.inputs() }
-        guard inputs.count == 1, inputs[0].isFloat32, inputs[0].shape.count == 4 else {
+        guard inputs.count == 1, inputs[0].elementType == .f32, inputs[0].shape.count == 4 else {
             throw InferenceError(code: .unsupportedModel, message: "\(place): \(Self.describe(inputs))")
         }
         // What the file declares and what the runtime makes of its operations can differ.
         let outputs = try translate(.modelInvalid, place) { () throws(OpenVINOError) in try model.outputs() }
-        guard outputs.allSatisfy(\.isFloat32) else {
+        guard outputs.allSatisfy({ $0.elementType == .f32 }) else {
             throw InferenceError(
                 code: .unsupportedModel,
-                message: "\(place): an output is of another type than f32. Export it without half=True and int8=True."
+                message: "\(place): an output is of another type than f32 or f16. Export it without int8=True."
             )
         }
         self.name = file.name
@@ -141,10 +142,24 @@ private final class Network {
         if let folder = options.cacheFolder, !makeFolder(folder) { self.options.cacheFolder = nil }
     }
 
+    /// Reads the network out of memory: what was hashed is what runs.
+    private static func read(_ content: LoadedModel, _ library: OpenVINOLibrary) throws(OpenVINOError) -> Model {
+        try content.withNetwork { (network) throws(OpenVINOError) in
+            switch content.format {
+            case .onnx: return try library.readModel(network)
+            case .openvino:
+                return try content.withWeights { (weights) throws(OpenVINOError) in
+                    try library.readModel(network, weights: weights)
+                }
+            }
+        }
+    }
+
     /// The network for one input size, compiled now unless it still is.
     func compiled(for input: ImageSize) throws(InferenceError) -> CompiledShape {
         if let shape = shapes.value(for: input) { return shape }
-        let wanted = [1, 3, input.height, input.width]
+        let batchSize = inputShape[0] ?? 1
+        let wanted = [batchSize, 3, input.height, input.width]
         guard zip(inputShape, wanted).allSatisfy({ $0 == nil || $0 == $1 }) else {
             throw InferenceError(
                 code: .unsupportedModel,
@@ -159,7 +174,7 @@ private final class Network {
             }
         }
         let shape = try translate(.engine, "cannot compile model \"\(name)\" for \(input.text)") {
-            () throws(OpenVINOError) in try CompiledShape(compile())
+            () throws(OpenVINOError) in try CompiledShape(compile(), batchSize: batchSize)
         }
         compilationCount += 1
         shapes.insert(shape, for: input)
@@ -195,9 +210,9 @@ private final class Network {
     }
 
     private static func describe(_ inputs: [Port]) -> String {
-        let list = inputs.map { "\(describe($0.shape)) of \($0.isFloat32 ? "f32" : "another type than f32")" }
+        let list = inputs.map { "\(describe($0.shape)) of \($0.elementType.rawValue)" }
         return "its inputs are \(list.joined(separator: ", ")); yoloq runs models with one input (1, 3, height, width) "
-            + "of f32. Export it without half=True."
+            + "of f32 or f16."
     }
 
     private static func describe(_ shape: [Int?]) -> String {
@@ -228,11 +243,20 @@ extension ImageSize {
 /// A class because arrays hold no noncopyable values; only its engine has it.
 private final class CompiledShape {
     let precision: String
+    private let batchSize: Int
     private var request: InferRequest
 
-    init(_ compiled: consuming CompiledModel) throws(OpenVINOError) {
+    /// Makes the memory to run in.
+    ///
+    /// - Parameters:
+    ///   - compiled: The network.
+    ///   - batchSize: How many images it always takes at once: the first place is used, the others stay black.
+    /// - Throws: `OpenVINOError` with code `.call`.
+    init(_ compiled: consuming CompiledModel, batchSize: Int) throws(OpenVINOError) {
         self.precision = try compiled.property("INFERENCE_PRECISION_HINT")
+        self.batchSize = batchSize
         self.request = try compiled.makeRequest()
+        if batchSize > 1 { try request.input().floats().update(repeating: 0) }
     }
 
     /// Fills the input, infers and shows the outputs; the error that `read` throws comes back as a value.
@@ -241,7 +265,8 @@ private final class CompiledShape {
         read: ([OutputTensor]) throws(VisionError) -> R
     ) throws(OpenVINOError) -> Result<R, VisionError> {
         let input = try request.input()
-        fill(try input.floats())
+        let all = try input.floats()
+        fill(UnsafeMutableBufferPointer(rebasing: all[..<(all.count / batchSize)]))
         try request.infer()
         return try withOutputs(from: 0, []) { (outputs) -> Result<R, VisionError> in
             do throws(VisionError) { return .success(try read(outputs)) } catch { return .failure(error) }
@@ -256,9 +281,20 @@ private final class CompiledShape {
     ) throws(OpenVINOError) -> R {
         guard index < request.outputCount else { return body(outputs) }
         let tensor = try request.output(index)
-        let output = OutputTensor(shape: try tensor.shape(), values: UnsafeBufferPointer(try tensor.floats()))
+        let output = firstImage(of: try tensor.floats(), shape: try tensor.shape())
         let result = try withOutputs(from: index + 1, outputs + [output], body)
         extendLifetime(tensor)
         return result
+    }
+
+    /// What an output says of the image in the first place.
+    ///
+    /// An output that has not a row for each place is shown as it is; who looks at its shape will refuse it.
+    private func firstImage(of values: UnsafeMutableBufferPointer<Float>, shape: [Int]) -> OutputTensor {
+        guard batchSize > 1, shape.first == batchSize else {
+            return OutputTensor(shape: shape, values: UnsafeBufferPointer(values))
+        }
+        let one = UnsafeBufferPointer(rebasing: values[..<(values.count / batchSize)])
+        return OutputTensor(shape: [1] + shape.dropFirst(), values: one)
     }
 }

@@ -17,13 +17,14 @@ internal import CYoloqOpenVINO
 
     borrowing func readModel(
         _ bytes: UnsafeRawBufferPointer,
+        weights: OpaquePointer?,
         of library: OpenVINOLibrary
     ) throws(OpenVINOError) -> Model {
         guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else {
             throw OpenVINOError(code: .call, message: "ov_core_read_model_from_memory_buffer: no bytes")
         }
         let model = unsafe try make("ov_core_read_model_from_memory_buffer", functions) {
-            unsafe $0.core_read_model_from_memory_buffer(pointer, start, bytes.count, nil, &$1)
+            unsafe $0.core_read_model_from_memory_buffer(pointer, start, bytes.count, weights, &$1)
         }
         return unsafe Model(owning: model, library: library)
     }

@@ -3,8 +3,18 @@ internal import CYoloqOpenVINO
 
 /// An input or output of a model, as the file declares it or as it was reshaped.
 package struct Port: Sendable, Hashable {
-    /// Whether the elements are 32-bit floats.
-    package let isFloat32: Bool
+    /// What the elements are, as far as this matters here.
+    package enum ElementType: String, Sendable {
+        /// 32-bit floats.
+        case f32
+        /// 16-bit floats with 11 bits of mantissa.
+        case f16
+        /// Anything else.
+        case other = "another type"
+    }
+
+    /// What the elements are.
+    package let elementType: ElementType
     /// The dimensions; nil where one is free.
     package let shape: [Int?]
 }
@@ -12,7 +22,7 @@ package struct Port: Sendable, Hashable {
 /// A network read from a file, not yet compiled.
 @safe package struct Model: ~Copyable {
     // Keeps the functions; OpenVINO itself never goes away.
-    private let library: OpenVINOLibrary
+    let library: OpenVINOLibrary
     let pointer: OpaquePointer
 
     @unsafe init(owning pointer: OpaquePointer, library: OpenVINOLibrary) {
@@ -84,6 +94,6 @@ package struct Port: Sendable, Hashable {
                 shape.append(dim.min == dim.max && dim.max >= 0 ? Int(dim.max) : nil)
             }
         }
-        return Port(isFloat32: type == library.float32, shape: shape)
+        return Port(elementType: library.elementType(type), shape: shape)
     }
 }

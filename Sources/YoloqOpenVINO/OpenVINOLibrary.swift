@@ -133,13 +133,46 @@ package final class OpenVINOLibrary: Sendable {
         )
     }
 
+    /// What one of this library's element types is to us.
+    ///
+    /// F16 and F32 are neighbours in every version's enum.
+    func elementType(_ type: ov_element_type_e) -> Port.ElementType {
+        switch type {
+        case float32: .f32
+        case float32 - 1: .f16
+        default: .other
+        }
+    }
+
     /// Reads a model.
     ///
     /// - Parameter bytes: The content of an ONNX file; copied by OpenVINO.
     /// - Returns: The model, with shapes as in the file.
     /// - Throws: `OpenVINOError` with code `.call` and the reader's reason.
     package func readModel(_ bytes: UnsafeRawBufferPointer) throws(OpenVINOError) -> Model {
-        try creating { () throws(OpenVINOError) in unsafe try core.readModel(bytes, of: self) }
+        try creating { () throws(OpenVINOError) in unsafe try core.readModel(bytes, weights: nil, of: self) }
+    }
+
+    /// Reads a model of OpenVINO's own form, which lies in two files.
+    ///
+    /// - Parameters:
+    ///   - xml: The content of the file with the network.
+    ///   - weights: The content of the file with its constants; copied, since the model reads them where they lie.
+    /// - Returns: The model, with shapes as in the file. It keeps the copy for as long as it or what it is compiled to
+    ///   needs it.
+    /// - Throws: `OpenVINOError` with code `.call` and the reader's reason.
+    package func readModel(
+        _ xml: UnsafeRawBufferPointer,
+        weights: UnsafeRawBufferPointer
+    ) throws(OpenVINOError) -> Model {
+        // The value of U8 differs between versions, that of F32 is known; up to 3 bytes at the end are not looked at.
+        let tensor = try Tensor(shape: [max(1, (weights.count + 3) / 4)], library: self)
+        let memory = unsafe UnsafeMutableRawBufferPointer(try tensor.floats())
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
+        unsafe memory.copyMemory(from: weights)
+        return try creating { () throws(OpenVINOError) in
+            unsafe try core.readModel(xml, weights: tensor.pointer, of: self)
+        }
     }
 
     /// Compiles a model for a device.

@@ -4,7 +4,7 @@ internal import CYoloqOpenVINO
 /// A tensor, or a view of one of a request's: the memory is counted, so it may outlive the request.
 @safe package struct Tensor: ~Copyable {
     private let functions: FunctionTable
-    private let pointer: OpaquePointer
+    let pointer: OpaquePointer
 
     @unsafe init(owning pointer: OpaquePointer, functions: FunctionTable) {
         unsafe self.pointer = pointer

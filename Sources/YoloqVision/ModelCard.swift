@@ -31,11 +31,17 @@ public struct ModelCard: Sendable, Hashable {
     public let isDynamic: Bool
     /// The input's shape as in the file, (batch, 3, height, width), nil = free; Float32, RGB, 0…1.
     public let inputShape: [Int?]
-    /// The outputs' shapes as in the file, in its order, nil = free.
+    /// The outputs' shapes for one image, in the file's order, nil = free.
     public let outputShapes: [[Int?]]
+    /// The inputs as the file declares them, element types and batch included; one, in every model that is taken.
+    public let inputs: [ModelPort]
+    /// The outputs as the file declares them, element types and batch included.
+    public let outputs: [ModelPort]
+    /// The family whose layout the output has, such as "yolox", if the metadata or a card file names one.
+    public let family: String?
     /// How the boxes are laid out; says nothing for `classify`.
     public let head: DetectHead
-    /// The file's metadata, unchanged.
+    /// The file's metadata with the card file's over it, in the form of ONNX files: Python literals as text.
     public let metadata: [String: String]
 
     package init(
@@ -47,7 +53,9 @@ public struct ModelCard: Sendable, Hashable {
         inputShape: [Int?] = [nil, 3, nil, nil],
         outputShapes: [[Int?]] = [[nil, nil, nil]],
         head: DetectHead = .anchors,
-        metadata: [String: String] = [:]
+        metadata: [String: String] = [:],
+        inputs: [ModelPort] = [],
+        outputs: [ModelPort] = []
     ) {
         self.task = task
         self.classNames = classNames
@@ -58,21 +66,58 @@ public struct ModelCard: Sendable, Hashable {
         self.outputShapes = outputShapes
         self.head = head
         self.metadata = metadata
+        self.inputs = inputs
+        self.outputs = outputs
+        self.family = metadata["family"]
     }
+
+    /// How many images the network always takes at once; nil if it takes one.
+    ///
+    /// Engines run one image in the first place and fill the others with black.
+    public var fixedBatchSize: Int? { inputShape.first.flatMap { $0 }.flatMap { $0 > 1 ? $0 : nil } }
 
     /// Reads the card out of an ONNX file.
     ///
     /// Metadata decides, shapes fill in what it leaves open, and what stays ambiguous is refused. Weights are skipped
     /// over, so this takes a fraction of a millisecond however large the file; bytes of any content are safe to give.
     ///
-    /// - Parameter bytes: The whole file; not kept.
+    /// - Parameters:
+    ///   - bytes: The whole file; not kept.
+    ///   - card: What lies beside the file; fills in what the file lacks and overrides what it has.
     /// - Throws: `modelInvalid` if the file is damaged or contradicts itself, `unsupportedModel` if it is a sound model
     ///   of another family or input. A segment, pose, obb or classify model is no error here, only when it is decoded.
-    public init(onnx bytes: UnsafeRawBufferPointer) throws(VisionError) {
+    public init(onnx bytes: UnsafeRawBufferPointer, card: CardFile? = nil) throws(VisionError) {
         let header = try ONNXHeader(bytes)
-        let inputShape = try Self.inputShape(header)
-        let outputShapes = try Self.outputShapes(header)
-        let metadata = try ModelMetadata(header.metadata)
+        try self.init(inputs: header.inputs, outputs: header.outputs, values: header.metadata, card: card)
+    }
+
+    /// Reads the card out of an OpenVINO folder.
+    ///
+    /// - Parameters:
+    ///   - xml: The whole file with the network; not kept. Bytes of any content are safe to give.
+    ///   - metadata: The whole `metadata.yaml` that Ultralytics writes beside it; nil if there is none.
+    ///   - card: What lies beside the folder.
+    /// - Throws: As for an ONNX file.
+    public init(
+        openvino xml: UnsafeRawBufferPointer,
+        metadata: UnsafeRawBufferPointer?,
+        card: CardFile? = nil
+    ) throws(VisionError) {
+        let header = try OpenVINOHeader(xml)
+        let values = if let metadata { try YAMLMetadata(metadata).values } else { [String: String]() }
+        try self.init(inputs: header.inputs, outputs: header.outputs, values: values, card: card)
+    }
+
+    private init(
+        inputs: [ModelPort],
+        outputs: [ModelPort],
+        values: [String: String],
+        card: CardFile?
+    ) throws(VisionError) {
+        let values = values.merging(card?.values ?? [:]) { $1 }
+        let inputShape = try Self.inputShape(inputs)
+        let outputShapes = try Self.outputShapes(outputs, batch: inputShape[0])
+        let metadata = try ModelMetadata(values)
         guard metadata.channelCount ?? 3 == 3 else {
             throw .unsupportedModel("it takes images of \(metadata.channelCount ?? 0) channels, not of 3")
         }
@@ -91,22 +136,27 @@ public struct ModelCard: Sendable, Hashable {
             inputShape: inputShape,
             outputShapes: outputShapes,
             head: head,
-            metadata: header.metadata
+            metadata: values,
+            inputs: inputs,
+            outputs: outputs
         )
     }
 
-    private static func inputShape(_ header: ONNXHeader) throws(VisionError) -> [Int?] {
-        guard header.inputs.count == 1 else { throw .unsupportedModel("it has \(header.inputs.count) inputs, not one") }
-        let input = header.inputs[0]
+    private static func inputShape(_ inputs: [ModelPort]) throws(VisionError) -> [Int?] {
+        guard inputs.count == 1 else { throw .unsupportedModel("it has \(inputs.count) inputs, not one") }
+        let input = inputs[0]
         try checkElementType(input, "input")
         guard let shape = input.shape, shape.count == 4, shape[1] ?? 3 == 3 else {
             throw .unsupportedModel("its input is \(describe(input.shape ?? [])), not (1, 3, height, width)")
         }
-        guard shape[0] ?? 1 == 1 else {
+        guard (1...maxBatch).contains(shape[0] ?? 1) else {
             throw .unsupportedModel(
                 "it was exported for batches of \(shape[0] ?? 1) images",
                 advice: "Export it with batch=1."
             )
+        }
+        guard shape[2] ?? 1 > 0, shape[3] ?? 1 > 0 else {
+            throw .modelInvalid("its input \(describe(shape)) has no pixels")
         }
         guard (shape[2] ?? 1) <= ModelMetadata.maxSide, (shape[3] ?? 1) <= ModelMetadata.maxSide else {
             throw .unsupportedModel("its input \(describe(shape)) is larger than \(ModelMetadata.maxSide) pixels")
@@ -114,24 +164,38 @@ public struct ModelCard: Sendable, Hashable {
         return shape
     }
 
-    private static func outputShapes(_ header: ONNXHeader) throws(VisionError) -> [[Int?]] {
+    /// A batch of which one image is used costs as many times the work.
+    private static let maxBatch = 64
+
+    /// The shapes for one image: where the network takes a batch of `batch`, its outputs must have as many slots.
+    private static func outputShapes(_ outputs: [ModelPort], batch: Int?) throws(VisionError) -> [[Int?]] {
         var shapes: [[Int?]] = []
-        for output in header.outputs {
+        for output in outputs {
             try checkElementType(output, "output")
-            shapes.append(output.shape ?? [])
+            var shape = output.shape ?? []
+            if let batch, batch > 1, let first = shape.first {
+                guard first == nil || first == batch else {
+                    throw .unsupportedModel(
+                        "it takes batches of \(batch) images, but its output is \(describe(shape))",
+                        advice: "Export it with batch=1."
+                    )
+                }
+                shape[0] = 1
+            }
+            shapes.append(shape)
         }
         return shapes
     }
 
-    private static func checkElementType(_ value: ONNXHeader.Value, _ role: String) throws(VisionError) {
-        switch value.elementType {
-        case ONNXHeader.float32: return
-        case ONNXHeader.float16:
+    private static func checkElementType(_ port: ModelPort, _ role: String) throws(VisionError) {
+        switch port.elementType {
+        case .f32, .f16: return
+        case nil: throw .unsupportedModel("its \(role) \"\(port.name)\" is no tensor of floats")
+        case .other(let name):
             throw .unsupportedModel(
-                "its \(role) \"\(value.name)\" is float16",
-                advice: "Export it without half=True; yoloq chooses the precision it computes in."
+                "its \(role) \"\(port.name)\" is of type \(name), not of 32-bit or 16-bit floats",
+                advice: "Export it again without conversions of your own: yolo export model=… format=onnx dynamic=True."
             )
-        default: throw .unsupportedModel("its \(role) \"\(value.name)\" is not float32")
         }
     }
 

@@ -5,22 +5,21 @@
 /// Field numbers are those of `onnx.proto` (ONNX 1.17): <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 struct ONNXHeader {
     /// A value that goes into or comes out of the graph.
-    struct Value {
+    private struct Value {
         var name = ""
         /// `TensorProto.DataType`; nil if the value is no tensor.
         var elementType: Int?
         /// The dimensions, nil = free; nil altogether if the file gives none.
         var shape: [Int?]?
+
+        var port: ModelPort {
+            ModelPort(name: name, elementType: elementType.map(ONNXHeader.elementType), shape: shape)
+        }
     }
 
-    /// `TensorProto.DataType.FLOAT`, IEEE binary32.
-    static let float32 = 1
-    /// `TensorProto.DataType.FLOAT16`, IEEE binary16.
-    static let float16 = 10
-
     /// What must be fed; initializers that old files list among the inputs are left out.
-    private(set) var inputs: [Value] = []
-    private(set) var outputs: [Value] = []
+    private(set) var inputs: [ModelPort] = []
+    private(set) var outputs: [ModelPort] = []
     private(set) var metadata: [String: String] = [:]
 
     private var hasGraph = false
@@ -65,8 +64,8 @@ struct ONNXHeader {
             switch (field.number, field.value) {
             case (5, .bytes(let initializer)):
                 if let name = try Self.tensorName(initializer) { initializerNames.insert(name) }
-            case (11, .bytes(let input)): inputs.append(try Self.valueInfo(input))
-            case (12, .bytes(let output)): outputs.append(try Self.valueInfo(output))
+            case (11, .bytes(let input)): inputs.append(try Self.valueInfo(input).port)
+            case (12, .bytes(let output)): outputs.append(try Self.valueInfo(output).port)
             default: break
             }
         }
@@ -84,6 +83,26 @@ struct ONNXHeader {
             }
         }
         metadata[key] = value
+    }
+
+    /// `TensorProto.DataType` by its short name.
+    private static func elementType(_ number: Int) -> ModelPort.ElementType {
+        switch number {
+        case 1: .f32
+        case 10: .f16
+        case 2: .other("u8")
+        case 3: .other("i8")
+        case 4: .other("u16")
+        case 5: .other("i16")
+        case 6: .other("i32")
+        case 7: .other("i64")
+        case 9: .other("boolean")
+        case 11: .other("f64")
+        case 12: .other("u32")
+        case 13: .other("u64")
+        case 16: .other("bf16")
+        default: .other("type \(number)")
+        }
     }
 
     private static func tensorName(_ bytes: UnsafeRawBufferPointer) throws(VisionError) -> String? {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import YoloqDownloads
 import YoloqImages
 import YoloqInference
 import YoloqJobs
@@ -29,7 +30,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .usage: "the command was not understood"
         case .noInput: "an image, model, job or queue does not exist"
         case .noEngine: "no inference engine, or it does not work"
-        case .inputOutput: "the database or a file could not be read or written"
+        case .inputOutput: "the database or a file could not be read, written or downloaded"
         case .tryLater: "the queue is busy or full, or a job has not ended yet"
         case .timedOut: "the time to wait was over"
         case .interrupted: "interrupted"
@@ -55,6 +56,7 @@ struct CommandFailure: Error {
         case let error as InferenceError: self.init(error.code.status, error.message)
         case let error as VisionError: self.init(error.code.status, error.message)
         case let error as ImageError: self.init(.noInput, error.message)
+        case let error as DownloadError: self.init(error.code.status, error.message)
         default: return nil
         }
     }
@@ -79,6 +81,17 @@ extension InferenceError.Code {
         case .engineMissing, .engine, .badOutput: .noEngine
         case .modelMissing, .modelChanged, .modelInvalid, .unsupportedModel: .noInput
         case .badParameters: .usage
+        }
+    }
+}
+
+extension DownloadError.Code {
+    fileprivate var status: ExitStatus {
+        switch self {
+        case .badURL, .refused: .usage
+        case .busy: .tryLater
+        case .timedOut: .timedOut
+        case .unreachable, .status, .badAnswer, .tooLarge, .cut, .wrongContent, .io: .inputOutput
         }
     }
 }

@@ -62,6 +62,10 @@ struct CompileTests {
             arguments += ["-Xcc", "-fmodule-map-file=\(map.path)"]
             arguments += ["-I", Self.root.appending(path: "Sources/\(module)/include").path]
         }
+        // Modules name what they import, also for themselves alone: Yams its libyaml.
+        let checkouts = Self.modules.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "checkouts")
+        arguments += ["-I", checkouts.appending(path: "Yams/Sources/CYaml/include").path]
         process.arguments = arguments + [source.path]
         let pipe = Pipe()
         process.standardError = pipe

@@ -34,7 +34,9 @@ struct TidyTests {
         ("GRDB", ["YoloqJobs"]), ("GRDBSQLite", ["YoloqJobs"]), ("CYoloqOpenVINO", ["YoloqOpenVINO"]),
         ("CYoloqJPEG", ["YoloqImages"]), ("CSPNG", ["YoloqImages"]), ("CWebP", ["YoloqImages"]),
         ("CYoloqTIFF", ["YoloqImages"]), ("CYoloqHEIF", ["YoloqImages"]), ("ArgumentParser", ["yoloq"]),
-        ("Crypto", ["YoloqInference", "YoloqJobs"]), ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
+        ("Crypto", ["YoloqInference", "YoloqJobs", "YoloqDownloads"]), ("AsyncHTTPClient", ["YoloqDownloads"]),
+        ("Yams", ["YoloqVision"]), ("YoloqDownloads", ["yoloq"]),
+        ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
         ("YoloqJobs", ["YoloqWorkers", "yoloq"]), ("YoloqOpenVINO", ["YoloqInference"]),
     ])
     func `a module is imported only where DESIGN says`(imported: String, by importers: [String]) {

@@ -63,15 +63,73 @@ import YoloqVision
         #expect(inferenceError { _ = try models.resolve("mine") }?.message.contains("yolo export") == true)
     }
 
-    @Test func `OpenVINO folders are listed but not run yet`() throws {
-        try folder.makeFolder("a/pose_openvino_model")
-        #expect(models.list().map(\.name) == ["pose"])
+    @Test func `an OpenVINO folder is found by name, by its own name, by path and by the file in it`() throws {
+        try TinyIR().write(to: folder, as: "a/tiny_openvino_model", stem: "best")
+        #expect(models.list().map(\.name) == ["tiny"])
         #expect(models.list().map(\.format) == [.openvino])
-        for name in ["pose", "pose_openvino_model", folder.path + "/a/pose_openvino_model"] {
-            let error = inferenceError { _ = try models.resolve(name) }
-            #expect(error?.code == .unsupportedModel)
-            #expect(error?.message.contains("not supported yet") == true)
+        let path = folder.path + "/a/tiny_openvino_model"
+        let file = try models.resolve("tiny")
+        #expect(file.path == path)
+        #expect(file.name == "tiny")
+        #expect(file.format == .openvino)
+        #expect(file.parts.map(\.role) == [.xml, .bin, .metadata])
+        for name in ["tiny_openvino_model", path, path + "/best.xml"] {
+            #expect(try models.resolve(name) == file)
         }
+        #expect(try models.defaultModel(environment: [:]) == file)
+    }
+
+    @Test func `a folder that lacks weights or holds two networks says so`() throws {
+        try folder.write(Array("<net/>".utf8), to: "a/x_openvino_model/x.xml")
+        #expect(inferenceError { _ = try models.resolve("x") }?.message.contains("x.bin") == true)
+        try folder.write([0], to: "a/x_openvino_model/x.bin")
+        try folder.write([0], to: "a/x_openvino_model/y.xml")
+        let error = inferenceError { _ = try models.resolve("x") }
+        #expect(error?.code == .modelInvalid)
+        #expect(error?.message.contains("x.xml, y.xml") == true)
+        try folder.makeFolder("a/empty_openvino_model")
+        #expect(inferenceError { _ = try models.resolve("empty") }?.message.contains("no .xml file") == true)
+        try folder.makeFolder("a/plain")
+        #expect(inferenceError { _ = try models.resolve(folder.path + "/a/plain") }?.code == .unsupportedModel)
+    }
+
+    @Test func `the hash of a model of one file is the file's, of several that of the list of theirs`() throws {
+        try put("a/one.onnx")
+        let plain = try models.resolve("one")
+        #expect(plain.parts.map(\.sha256) == [plain.sha256])
+
+        let card = Array(#"{"names": ["rouge", "vert"]}"#.utf8)
+        try folder.write(card, to: "a/one.card.json")
+        let carded = try models.resolve("one")
+        #expect(carded.parts.map(\.role) == [.onnx, .card])
+        #expect(carded.card.classNames == ["rouge", "vert"])
+        let list = "onnx \(plain.sha256)\ncard \(card.withUnsafeBytes(sha256Text))\n"
+        #expect(carded.sha256 == Array(list.utf8).withUnsafeBytes(sha256Text))
+
+        try TinyIR().write(to: folder, as: "a/two_openvino_model")
+        let hashes = try models.resolve("two")
+        let parts = hashes.parts.map { "\($0.role.rawValue) \($0.sha256)\n" }.joined()
+        #expect(hashes.sha256 == Array(parts.utf8).withUnsafeBytes(sha256Text))
+    }
+
+    @Test func `every file of a model is part of its identity`() throws {
+        try TinyIR().write(to: folder, as: "a/m_openvino_model")
+        var seen = [try models.resolve("m").sha256]
+        for change in ["m_openvino_model/m.bin", "m_openvino_model/metadata.yaml", "m.card.json"] {
+            let path = folder.path + "/a/" + change
+            let old = (try? Data(contentsOf: URL(filePath: path))) ?? Data("{}".utf8)
+            try folder.write(Array(old) + Array("\n".utf8), to: "a/" + change)
+            seen.append(try models.resolve("m").sha256)
+        }
+        #expect(Set(seen).count == 4)
+    }
+
+    @Test func `a card that cannot be used names itself`() throws {
+        try put("a/one.onnx")
+        try folder.write(Array(#"{"nmaes": ["a", "b"]}"#.utf8), to: "a/one.card.json")
+        let error = inferenceError { _ = try models.resolve("one") }
+        #expect(error?.code == .modelInvalid)
+        #expect(error?.message.contains("Did you mean \"names\"?") == true)
     }
 
     @Test func `two forms of one name are refused until the ending says which`() throws {
@@ -104,7 +162,6 @@ import YoloqVision
         #expect(onlyDemo?.code == .modelMissing)
         #expect(onlyDemo?.message.contains("--model shapes") == true)
         try put("b/mine.onnx")
-        try folder.makeFolder("a/pose_openvino_model")
         #expect(try models.defaultModel(environment: [:]).name == "mine")
         #expect(try models.defaultModel(environment: ["YOLOQ_MODEL": "shapes"]).name == "shapes")
         #expect(try models.defaultModel(environment: ["YOLOQ_MODEL": ""]).name == "mine")

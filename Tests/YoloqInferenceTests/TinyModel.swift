@@ -10,6 +10,10 @@ struct TinyModel {
     var size: (height: Int, width: Int)? = nil
     /// Whether the input is 16-bit floats, as of an export with half=True.
     var isHalf = false
+    /// Whether the output is 16-bit floats, as of an export with half=True.
+    var givesHalf = false
+    /// The images it takes at once.
+    var batchSize = 1
     /// Whether the network ends in whole numbers, whatever the file declares.
     var givesIntegers = false
     /// Whether the network ends in a division by zero.
@@ -33,7 +37,7 @@ struct TinyModel {
         }
         graph.message(5, floats("weight", [6, 3, 1, 1], weights))
         graph.message(5, floats("bias", [6], [32, 32, 16, 16, -3, -3]))
-        graph.message(5, integers("flat", [1, 6, -1]))
+        graph.message(5, integers("flat", [Int64(batchSize), 6, -1]))
         for stride in [8, 16, 32] {
             let pool = [integers("kernel_shape", stride), integers("strides", stride)]
             graph.message(1, node("AveragePool", [input], "mean\(stride)", pool))
@@ -44,9 +48,10 @@ struct TinyModel {
         graph.message(5, integers("boxes", [4, 2]))
         graph.message(1, node("Split", ["all", "boxes"], ["box", "logit"], [integer("axis", 1)]))
         graph.message(1, node("Sigmoid", ["logit"], "class"))
-        let last = givesNotANumber || givesIntegers ? "mixed" : "output0"
+        let last = givesNotANumber || givesIntegers || givesHalf ? "mixed" : "output0"
         graph.message(1, node("Concat", ["box", "class"], last, [integer("axis", 1)]))
         if givesIntegers { graph.message(1, node("Cast", ["mixed"], "output0", [integer("to", 7)])) }
+        if givesHalf { graph.message(1, node("Cast", ["mixed"], "output0", [integer("to", 10)])) }
         if givesNotANumber {
             graph.message(5, floats("zero", [1], [0]))
             graph.message(1, node("Mul", ["mixed", "zero"], "nothing"))
@@ -57,8 +62,11 @@ struct TinyModel {
         let anchors = size.map { size in
             Dimension.fixed([8, 16, 32].map { (size.height / $0) * (size.width / $0) }.reduce(0, +))
         }
-        graph.message(11, value("images", isHalf ? 10 : 1, [.fixed(1), .fixed(3), height, width]))
-        graph.message(12, value("output0", 1, [.fixed(1), .fixed(6), anchors ?? .free("anchors")]))
+        graph.message(11, value("images", isHalf ? 10 : 1, [.fixed(batchSize), .fixed(3), height, width]))
+        graph.message(
+            12,
+            value("output0", givesHalf ? 10 : 1, [.fixed(batchSize), .fixed(6), anchors ?? .free("anchors")])
+        )
 
         var model = Message()
         model.number(1, 8)  // ir_version

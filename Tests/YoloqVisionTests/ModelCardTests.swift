@@ -252,10 +252,16 @@ private struct Refusal: CustomTestStringConvertible {
             code: .modelInvalid,
             words: "end-to-end"
         ),
-        Refusal(testDescription: "float16", model: TinyModel(elementType: 10), words: "without half=True"),
-        Refusal(testDescription: "uint8", model: TinyModel(elementType: 2), words: "not float32"),
+        Refusal(testDescription: "uint8", model: TinyModel(elementType: 2), words: "of type u8, not of 32-bit"),
+        Refusal(testDescription: "int64", model: TinyModel(elementType: 7), words: "of type i64, not of 32-bit"),
+        Refusal(testDescription: "float64", model: TinyModel(elementType: 11), words: "of type f64, not of 32-bit"),
         Refusal(testDescription: "NHWC", model: TinyModel(input: [1, 640, 640, 3]), words: "(1, 3, height, width)"),
-        Refusal(testDescription: "batch of 8", model: TinyModel(input: [8, 3, 640, 640]), words: "batch=1"),
+        Refusal(testDescription: "batch of 65", model: TinyModel(input: [65, 3, 640, 640]), words: "batch=1"),
+        Refusal(
+            testDescription: "batch that its output does not have",
+            model: TinyModel(input: [8, 3, 640, 640], outputs: [[1, 84, 8400]]),
+            words: "batches of 8"
+        ),
         Refusal(testDescription: "unknown task", model: TinyModel(metadata: [("task", "depth")]), words: "depth"),
         Refusal(
             testDescription: "holes in the names",

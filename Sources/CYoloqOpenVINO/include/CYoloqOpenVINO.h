@@ -16,6 +16,11 @@ typedef struct ov_compiled_model ov_compiled_model_t;
 typedef struct ov_infer_request ov_infer_request_t;
 typedef struct ov_tensor ov_tensor_t;
 typedef struct ov_output_const_port ov_output_const_port_t;
+typedef struct ov_preprocess_prepostprocessor ov_preprocess_prepostprocessor_t;
+typedef struct ov_preprocess_input_info ov_preprocess_input_info_t;
+typedef struct ov_preprocess_input_tensor_info ov_preprocess_input_tensor_info_t;
+typedef struct ov_preprocess_output_info ov_preprocess_output_info_t;
+typedef struct ov_preprocess_output_tensor_info ov_preprocess_output_tensor_info_t;
 
 /// 0 is success; OpenVINO's is an enum with negative members, which has int's representation.
 typedef int ov_status_e;
@@ -74,6 +79,32 @@ typedef struct {
     ov_status_e (*_Nonnull model_const_output_by_index)(
         const ov_model_t *_Nonnull model, size_t index, ov_output_const_port_t *_Nullable *_Nonnull port);
     ov_status_e (*_Nonnull model_reshape_single_input)(const ov_model_t *_Nonnull model, ov_partial_shape_t shape);
+
+    ov_status_e (*_Nonnull preprocess_prepostprocessor_create)(
+        const ov_model_t *_Nonnull model, ov_preprocess_prepostprocessor_t *_Nullable *_Nonnull result);
+    void (*_Nonnull preprocess_prepostprocessor_free)(ov_preprocess_prepostprocessor_t *_Nullable steps);
+    ov_status_e (*_Nonnull preprocess_prepostprocessor_build)(
+        const ov_preprocess_prepostprocessor_t *_Nonnull steps, ov_model_t *_Nullable *_Nonnull result);
+    ov_status_e (*_Nonnull preprocess_prepostprocessor_get_input_info_by_index)(
+        const ov_preprocess_prepostprocessor_t *_Nonnull steps, size_t index,
+        ov_preprocess_input_info_t *_Nullable *_Nonnull info);
+    void (*_Nonnull preprocess_input_info_free)(ov_preprocess_input_info_t *_Nullable info);
+    ov_status_e (*_Nonnull preprocess_input_info_get_tensor_info)(
+        const ov_preprocess_input_info_t *_Nonnull info,
+        ov_preprocess_input_tensor_info_t *_Nullable *_Nonnull tensor);
+    void (*_Nonnull preprocess_input_tensor_info_free)(ov_preprocess_input_tensor_info_t *_Nullable tensor);
+    ov_status_e (*_Nonnull preprocess_input_tensor_info_set_element_type)(
+        ov_preprocess_input_tensor_info_t *_Nonnull tensor, ov_element_type_e type);
+    ov_status_e (*_Nonnull preprocess_prepostprocessor_get_output_info_by_index)(
+        const ov_preprocess_prepostprocessor_t *_Nonnull steps, size_t index,
+        ov_preprocess_output_info_t *_Nullable *_Nonnull info);
+    void (*_Nonnull preprocess_output_info_free)(ov_preprocess_output_info_t *_Nullable info);
+    ov_status_e (*_Nonnull preprocess_output_info_get_tensor_info)(
+        const ov_preprocess_output_info_t *_Nonnull info,
+        ov_preprocess_output_tensor_info_t *_Nullable *_Nonnull tensor);
+    void (*_Nonnull preprocess_output_tensor_info_free)(ov_preprocess_output_tensor_info_t *_Nullable tensor);
+    ov_status_e (*_Nonnull preprocess_output_set_element_type)(
+        ov_preprocess_output_tensor_info_t *_Nonnull tensor, ov_element_type_e type);
 
     ov_status_e (*_Nonnull port_get_element_type)(
         const ov_output_const_port_t *_Nonnull port, ov_element_type_e *_Nonnull type);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Yams
+
+/// The `metadata.yaml` of an OpenVINO folder, in the form that ONNX files keep metadata in.
+struct YAMLMetadata {
+    /// The most bytes such a file may have; a thousand long class names take a tenth of it.
+    static let maxByteCount = 1 << 20
+    /// The most values: aliases can make many of few bytes.
+    private static let maxValueCount = 200_000
+
+    private(set) var values: [String: String] = [:]
+    private var valueCount = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) throws(VisionError) {
+        guard bytes.count <= Self.maxByteCount else {
+            throw .modelInvalid("its metadata.yaml has more than \(Self.maxByteCount) bytes")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .modelInvalid("its metadata.yaml is not UTF-8")
+        }
+        let root: Node?
+        do {
+            root = try compose(yaml: text)
+        } catch {
+            throw .modelInvalid("its metadata.yaml cannot be read: \(Self.firstLine(of: error))")
+        }
+        guard let root else { return }
+        guard case .mapping(let mapping) = root else { throw .modelInvalid("its metadata.yaml is no list of keys") }
+        for (key, value) in mapping {
+            guard let name = key.scalar?.string else {
+                throw .modelInvalid("its metadata.yaml has a key that is no word")
+            }
+            values[name] = try convert(value, isText: name == "names").text
+        }
+    }
+
+    private static func firstLine(of error: any Error) -> Substring {
+        "\(error)".split(separator: "\n").first ?? "it is no YAML"
+    }
+
+    /// Brings a value into the form for text.
+    ///
+    /// - Parameters:
+    ///   - node: A value.
+    ///   - isText: Scalars are text, whatever they look like: a class may be called `yes`. Keys keep their type.
+    /// - Returns: The value with all below it.
+    /// - Throws: `modelInvalid` if there are too many values.
+    private mutating func convert(_ node: Node, isText: Bool) throws(VisionError) -> MetadataText {
+        valueCount += 1
+        guard valueCount <= Self.maxValueCount else { throw .modelInvalid("its metadata.yaml holds too many values") }
+        switch node {
+        case .scalar(let scalar): return isText ? .string(scalar.string) : Self.value(scalar)
+        case .sequence(let nodes):
+            var values: [MetadataText] = []
+            for node in nodes { values.append(try convert(node, isText: isText)) }
+            return .list(values)
+        case .mapping(let mapping):
+            var entries: [(key: MetadataText, value: MetadataText)] = []
+            for (key, value) in mapping {
+                entries.append((try convert(key, isText: false), try convert(value, isText: isText)))
+            }
+            return .object(entries)
+        case .alias: throw .modelInvalid("its metadata.yaml refers to what it does not have")
+        }
+    }
+
+    /// A scalar that is not quoted is what it looks like, by the rules of YAML's core schema.
+    private static func value(_ scalar: Node.Scalar) -> MetadataText {
+        let text = scalar.string
+        guard scalar.style == .plain || scalar.style == .any else { return .string(text) }
+        switch text {
+        case "", "~", "null", "Null", "NULL": return .none
+        case "true", "True", "TRUE": return .bool(true)
+        case "false", "False", "FALSE": return .bool(false)
+        default: break
+        }
+        if let number = Int(text) { return .int(number) }
+        let looksLikeNumber = text.utf8.allSatisfy { "+-.0123456789eE".utf8.contains($0) }
+        if looksLikeNumber, let number = Double(text) { return .double(number) }
+        return .string(text)
+    }
+}
