@@ -73,7 +73,9 @@ extension Predictor where E: ~Copyable {
                 sha256: sha256
             ),
             warnings: decoded.warnings,
-            predictions: found.predictions.map { ResultDocument.Detection($0, names: card.classNames) },
+            predictions: found.predictions.map {
+                ResultDocument.Detection($0, task: card.task, names: card.classNames)
+            },
             provenance: ResultDocument.Provenance(
                 modelSHA256: modelSHA256,
                 engine: engineName,

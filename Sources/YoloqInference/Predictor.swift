@@ -8,8 +8,8 @@ public struct PredictedImage: Sendable {
     public var predictions: [Prediction]
     /// Height and width of the tensor that the network saw.
     public var input: ImageSize
-    /// How the image was brought to that size: `full` or `rect`, which is what `auto` became.
-    public var letterbox: LetterboxMode
+    /// How the image was brought to that size: `full` or `rect` is what `auto` became.
+    public var letterbox: ImageFit
     /// The time to scale the image into the input tensor.
     public var preprocess: Duration
     /// The time the network took, with the compilation of a size that is new.
@@ -48,18 +48,12 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
     ///   - image: Upright, any size.
     ///   - parameters: This prediction's alone; nothing of them stays.
     /// - Returns: Predictions in pixels of `image`, best first. Finding nothing is not an error.
-    /// - Throws: `InferenceError` with code `.badParameters`, `.unsupportedModel` (also for tasks other than detect),
-    ///   `.engine` or `.badOutput`. The predictor stays usable.
+    /// - Throws: `InferenceError` with code `.badParameters`, `.unsupportedModel`, `.engine` or `.badOutput`. The predictor
+    ///   stays usable.
     public mutating func predict(
         _ image: borrowing RGBImage,
         parameters: PredictionParameters
     ) throws(InferenceError) -> PredictedImage {
-        guard card.task == .detect else {
-            throw InferenceError(
-                code: .unsupportedModel,
-                message: "cannot predict: \(card.task.rawValue) models are not supported yet. Use a detect model."
-            )
-        }
         let letterbox: Letterbox
         do throws(VisionError) {
             let source = ImageSize(height: image.height, width: image.width)
@@ -79,14 +73,14 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
             filled = clock.now
         } read: { (outputs) throws(VisionError) -> [Prediction] in
             reading = clock.now
-            let predictions = try decodeDetections(outputs, card: card, parameters: parameters, letterbox: letterbox)
+            let predictions = try decodePredictions(outputs, card: card, parameters: parameters, letterbox: letterbox)
             read = clock.now
             return predictions
         }
         return PredictedImage(
             predictions: predictions,
             input: letterbox.input,
-            letterbox: letterbox.mode,
+            letterbox: letterbox.fit,
             preprocess: filling.duration(to: filled),
             inference: start.duration(to: filling) + filled.duration(to: reading),
             postprocess: reading.duration(to: read)
@@ -103,7 +97,7 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
     public mutating func warmUp() throws(InferenceError) {
         let card = self.card
         try engine.run(card.imageSize) { tensor in
-            tensor.update(repeating: 114 / 255)
+            tensor.update(repeating: card.inputForm == .topLeft ? 114 : 114 / 255)
         } read: { (outputs) throws(VisionError) in
             try checkSanity(of: outputs, card: card)
         }

@@ -17,30 +17,6 @@ public struct ResultDocument: Sendable, Hashable, Codable {
         public var sha256: String
     }
 
-    /// One found object.
-    public struct Detection: Sendable, Hashable, Codable {
-        /// Corners in pixels of the upright image, rounded to 5 decimals.
-        public struct Corners: Sendable, Hashable, Codable {
-            /// Left.
-            public var x1: Double
-            /// Top.
-            public var y1: Double
-            /// Right.
-            public var x2: Double
-            /// Bottom.
-            public var y2: Double
-        }
-
-        /// The class's name.
-        public var name: String
-        /// The class's number in the model.
-        public var `class`: Int
-        /// 0…1, rounded to 5 decimals.
-        public var confidence: Double
-        /// Where it is.
-        public var box: Corners
-    }
-
     /// What produced the predictions.
     public struct Provenance: Sendable, Hashable, Codable {
         /// SHA-256 of the model file.
@@ -51,8 +27,8 @@ public struct ResultDocument: Sendable, Hashable, Codable {
         public var precision: String
         /// Height and width of the input tensor.
         public var input: [Int]
-        /// `full` or `rect`.
-        public var letterbox: LetterboxMode
+        /// How the image was brought into it.
+        public var letterbox: ImageFit
 
         private enum CodingKeys: String, CodingKey {
             case modelSHA256 = "model_sha256"
@@ -153,36 +129,6 @@ extension ResultDocument {
 extension ResultDocument.Image {
     fileprivate var json: JSONValue {
         ["width": .int(width), "height": .int(height), "sha256": .string(sha256)]
-    }
-}
-
-extension ResultDocument.Detection {
-    /// The entry of a prediction.
-    ///
-    /// - Parameters:
-    ///   - prediction: In pixels of the upright image.
-    ///   - names: `ModelCard.classNames`.
-    init(_ prediction: Prediction, names: [String]) {
-        let index = prediction.classIndex
-        name = names.indices.contains(index) ? names[index] : "class\(index)"
-        `class` = index
-        confidence = prediction.confidence.roundedToFiveDecimals
-        box = Corners(
-            x1: prediction.box.x1.roundedToFiveDecimals,
-            y1: prediction.box.y1.roundedToFiveDecimals,
-            x2: prediction.box.x2.roundedToFiveDecimals,
-            y2: prediction.box.y2.roundedToFiveDecimals
-        )
-    }
-
-    /// The entry as in Ultralytics' `Results.summary()`.
-    public var json: JSONValue {
-        [
-            "name": .string(name),
-            "class": .int(`class`),
-            "confidence": .double(confidence),
-            "box": ["x1": .double(box.x1), "y1": .double(box.y1), "x2": .double(box.x2), "y2": .double(box.y2)],
-        ]
     }
 }
 

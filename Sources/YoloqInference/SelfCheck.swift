@@ -205,9 +205,12 @@ public enum SelfCheck {
             guard let head = outputs.first else {
                 throw VisionError(code: .badOutput, message: "the network has no output.")
             }
-            let predictions =
-                card.task == .detect
-                ? try decodeDetections(outputs, card: card, parameters: parameters, letterbox: letterbox) : []
+            let predictions = try decodePredictions(
+                outputs,
+                card: card,
+                parameters: parameters,
+                letterbox: letterbox
+            )
             return Look(
                 input: letterbox.input,
                 scale: Double(letterbox.scaledWidth) / Double(source.width),

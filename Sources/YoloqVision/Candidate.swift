@@ -7,6 +7,8 @@ struct Candidate: Hashable {
     var classIndex: Int
     /// Above 0 and not NaN.
     var confidence: Float
+    /// Which box of the head it is.
+    var anchor = 0
 }
 
 /// How far apart classes are moved so that one suppression serves them all (`max_wh` in `ultralytics/utils/nms.py`).
@@ -21,23 +23,39 @@ let classOffset: Float = 7680
 ///
 /// - Parameters:
 ///   - candidates: In the order of the network's anchors.
-///   - iouThreshold: 0…1.
-///   - isClassAgnostic: Whether classes suppress each other.
-///   - limit: How many to keep.
+///   - parameters: Of these the IoU threshold, whether classes suppress each other, and how many to keep count.
+///   - isMovedApart: Whether boxes are moved; otherwise the classes are kept apart without it.
 /// - Returns: Indices of the kept candidates, best first.
+func suppressOverlaps(
+    _ candidates: [Candidate],
+    _ parameters: PredictionParameters,
+    isMovedApart: Bool = true
+) -> [Int] {
+    suppressOverlaps(
+        candidates,
+        iouThreshold: parameters.iouThreshold,
+        isClassAgnostic: parameters.isClassAgnostic,
+        limit: parameters.maxDetections,
+        isMovedApart: isMovedApart
+    )
+}
+
+/// As above, with the parameters one by one.
 func suppressOverlaps(
     _ candidates: [Candidate],
     iouThreshold: Double,
     isClassAgnostic: Bool,
-    limit: Int
+    limit: Int,
+    isMovedApart: Bool = true
 ) -> [Int] {
-    let isSeparated = !isClassAgnostic && fitsClassOffset(candidates)
+    let isSeparated = !isClassAgnostic && (!isMovedApart || fitsClassOffset(candidates))
+    let offset = isClassAgnostic || !isMovedApart ? 0 : classOffset
     var keptOfClass: [Int: [MovedBox]] = [:]
     var kept: [Int] = []
     for index in bestFirst(candidates.lazy.map(\.confidence)).prefix(PredictionParameters.maxCandidates) {
         guard kept.count < limit else { break }
         let candidate = candidates[index]
-        let box = MovedBox(candidate.box, by: isClassAgnostic ? 0 : Float(candidate.classIndex) * classOffset)
+        let box = MovedBox(candidate.box, by: Float(candidate.classIndex) * offset)
         let rivals = isSeparated ? candidate.classIndex : 0
         if keptOfClass[rivals, default: []].contains(where: { Double($0.iou(box)) > iouThreshold }) { continue }
         keptOfClass[rivals, default: []].append(box)

@@ -9,21 +9,24 @@ extension Letterbox {
     ///
     /// - Parameters:
     ///   - image: Upright, of the size `source`.
-    ///   - tensor: Float32, (1, 3, H, W) with the H and W of `input`, RGB, 0…1; every element is written.
+    ///   - tensor: Float32, (1, 3, H, W) with the H and W of `input`, as the model's `InputForm` says; every element is
+    ///     written.
     public func write(_ image: borrowing RGBImage, into tensor: UnsafeMutableBufferPointer<Float>) {
         precondition(image.width == source.width && image.height == source.height, "the letterbox is of another image")
         let plane = input.height * input.width
         precondition(tensor.count == 3 * plane, "the tensor must be (1, 3, \(input.height), \(input.width))")
-        guard let red = tensor.baseAddress else { return }
-        pad(red)
+        guard let first = tensor.baseAddress else { return }
+        pad(first)
+        // YOLOX was trained on OpenCV's order.
+        let (red, blue) = fit == .topLeft ? (first + 2 * plane, first) : (first, first + 2 * plane)
         // A true division, as the reference's: times 1/255 would change the last bit of every second value.
         withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { scaled in
-            for value in 0..<256 { scaled.initializeElement(at: value, to: Float(value) / 255) }
+            for value in 0..<256 { scaled.initializeElement(at: value, to: number(of: UInt8(value))) }
             guard let table = UnsafePointer(scaled.baseAddress) else { return }
-            resizer.forEachRow(of: image) { y, row in
+            forEachScaledRow(of: image) { y, row in
                 guard let pixels = row.baseAddress else { return }
-                let start = red + (top + y) * input.width + left
-                deinterleave(pixels, scaledWidth, table, start, start + plane, start + 2 * plane)
+                let start = (top + y) * input.width + left
+                deinterleave(pixels, scaledWidth, table, red + start, first + plane + start, blue + start)
             }
         }
     }
@@ -37,7 +40,7 @@ extension Letterbox {
         let grey = RGBColor(red: Self.padding, green: Self.padding, blue: Self.padding)
         var boxed = RGBImage(width: input.width, height: input.height, filledWith: grey)
         boxed.withUnsafeMutablePixels { pixels in
-            resizer.forEachRow(of: image) { y, row in
+            forEachScaledRow(of: image) { y, row in
                 let start = 3 * ((top + y) * input.width + left)
                 for index in 0..<3 * scaledWidth { pixels[start + index] = row[index] }
             }
@@ -45,18 +48,35 @@ extension Letterbox {
         return boxed
     }
 
-    private var resizer: BilinearResizer {
-        BilinearResizer(
+    /// Scales an image row by row: as OpenCV does it or, for classify models, as Pillow does it.
+    private func forEachScaledRow(
+        of image: borrowing RGBImage,
+        _ body: (_ y: Int, _ row: UnsafeBufferPointer<UInt8>) -> Void
+    ) {
+        guard fit == .crop else {
+            let resizer = BilinearResizer(
+                sourceWidth: source.width,
+                sourceHeight: source.height,
+                width: scaledWidth,
+                height: scaledHeight
+            )
+            return resizer.forEachRow(of: image, body)
+        }
+        let geometry = CenterCropGeometry(
             sourceWidth: source.width,
             sourceHeight: source.height,
-            width: scaledWidth,
-            height: scaledHeight
+            width: input.width,
+            height: input.height
         )
+        PillowResizer(geometry).forEachRow(of: image, body)
     }
+
+    /// What the network is given for the value of a channel.
+    private func number(of value: UInt8) -> Float { fit == .topLeft ? Float(value) : Float(value) / 255 }
 
     /// Fills what the image will not cover, in all three planes.
     private func pad(_ tensor: UnsafeMutablePointer<Float>) {
-        let grey = Float(Self.padding) / 255
+        let grey = number(of: Self.padding)
         let (width, bottom, right) = (input.width, top + scaledHeight, left + scaledWidth)
         for plane in 0..<3 {
             let start = tensor + plane * input.height * width

@@ -2,15 +2,16 @@
 
 /// Where an image lands in the model's input, and the way back.
 ///
-/// The image is scaled keeping its aspect, centred and padded with grey 114, as `LetterBox` in
-/// `ultralytics/data/augment.py` 8.4.190 does, so that weights trained there see what they saw in training.
+/// Of Ultralytics' models the image is scaled keeping its aspect, centred and padded with grey 114, as `LetterBox` in
+/// `ultralytics/data/augment.py` 8.4.190 does, so that weights trained there see what they saw in training. Other families
+/// take it otherwise: see `InputForm`.
 public struct Letterbox: Sendable, Hashable {
     /// Size of the upright image.
     public let source: ImageSize
     /// Size of the model's input.
     public let input: ImageSize
-    /// `full` or `rect`, what `auto` became.
-    public let mode: LetterboxMode
+    /// How the image lies in it: `full` or `rect` is what `auto` became.
+    public let fit: ImageFit
     /// Width of the scaled image inside the input.
     public let scaledWidth: Int
     /// Height of the scaled image inside the input.
@@ -28,11 +29,24 @@ public struct Letterbox: Sendable, Hashable {
     ///   - source: Size of the upright image, at least 1x1.
     ///   - card: The model.
     ///   - parameters: Of these `imageSize` and `letterbox` count.
-    /// - Throws: `badParameters` if a static model is asked for another input than its own.
+    /// - Throws: `badParameters` if a static model is asked for another input than its own, or a family for a letterbox that
+    ///   it does not have.
     public init(source: ImageSize, card: ModelCard, parameters: PredictionParameters) throws(VisionError) {
         let target = try parameters.inputSize(for: card)
-        let mode = parameters.letterbox.resolved(for: card)
-        self.init(source: source, target: target, mode: mode, stride: card.stride)
+        switch card.inputForm {
+        case .centred:
+            let mode = parameters.letterbox.resolved(for: card)
+            self.init(source: source, target: target, mode: mode, stride: card.stride)
+        case .topLeft, .stretch, .crop:
+            guard parameters.letterbox != .rect else {
+                throw .badParameter(
+                    "letterbox rect",
+                    "this model takes its whole input size only",
+                    advice: "Leave letterbox out."
+                )
+            }
+            self.init(source: source, target: target, form: card.inputForm)
+        }
         guard card.isDynamic || input == card.imageSize else {
             throw .badParameter(
                 "letterbox rect",
@@ -45,7 +59,7 @@ public struct Letterbox: Sendable, Hashable {
     /// Fits `source` into `target`; with `rect` the padding shrinks to what is left after whole strides.
     init(source: ImageSize, target: ImageSize, mode: LetterboxMode, stride: Int) {
         precondition(source.height > 0 && source.width > 0, "an image has at least one pixel")
-        let scale = min(Double(target.height) / Double(source.height), Double(target.width) / Double(source.width))
+        let scale = Self.scale(source, target)
         let scaledHeight = max(Int((Double(source.height) * scale).rounded(.toNearestOrEven)), 1)
         let scaledWidth = max(Int((Double(source.width) * scale).rounded(.toNearestOrEven)), 1)
         var (padHeight, padWidth) = (target.height - scaledHeight, target.width - scaledWidth)
@@ -54,7 +68,7 @@ public struct Letterbox: Sendable, Hashable {
             padWidth %= stride
         }
         self.source = source
-        self.mode = mode
+        fit = mode == .rect ? .rect : .full
         self.scaledHeight = scaledHeight
         self.scaledWidth = scaledWidth
         input = ImageSize(height: scaledHeight + padHeight, width: scaledWidth + padWidth)
@@ -64,24 +78,63 @@ public struct Letterbox: Sendable, Hashable {
         inverse = Inverse(source: source, input: input)
     }
 
+    /// Fits `source` into `target` as another family does.
+    init(source: ImageSize, target: ImageSize, form: InputForm) {
+        precondition(source.height > 0 && source.width > 0, "an image has at least one pixel")
+        precondition(form != .centred, "a centred image has a mode")
+        self.source = source
+        input = target
+        top = 0
+        left = 0
+        let scale = Self.scale(source, target)
+        let isWhole = form != .topLeft
+        // Truncated, as YOLOX does it, not rounded.
+        scaledHeight = isWhole ? target.height : max(Int(Double(source.height) * scale), 1)
+        scaledWidth = isWhole ? target.width : max(Int(Double(source.width) * scale), 1)
+        fit = form == .topLeft ? .topLeft : form == .stretch ? .stretch : .crop
+        inverse =
+            isWhole
+            ? Inverse(
+                horizontalGain: Float(Double(target.width) / Double(source.width)),
+                verticalGain: Float(Double(target.height) / Double(source.height))
+            ) : Inverse(horizontalGain: Float(scale), verticalGain: Float(scale))
+    }
+
+    private static func scale(_ source: ImageSize, _ target: ImageSize) -> Double {
+        min(Double(target.height) / Double(source.height), Double(target.width) / Double(source.width))
+    }
+
     /// Takes a box from the input back to the image.
     ///
     /// - Parameter box: In pixels of the model's input.
-    /// - Returns: In pixels of the upright image, clipped to 0…width and 0…height.
+    /// - Returns: In pixels of the upright image, clipped to 0…width and 0…height; not clipped for YOLOX, whose own programs
+    ///   do not.
     public func toSource(_ box: Box) -> Box {
-        let first = toSource(Point(x: box.x1, y: box.y1))
-        let second = toSource(Point(x: box.x2, y: box.y2))
+        let (first, second) = (toSource(Point(x: box.x1, y: box.y1)), toSource(Point(x: box.x2, y: box.y2)))
         return Box(x1: first.x, y1: first.y, x2: second.x, y2: second.y)
     }
 
     /// Takes a point from the input back to the image (`scale_coords` in `ultralytics/utils/ops.py` 8.4.190).
     ///
     /// - Parameter point: In pixels of the model's input.
-    /// - Returns: In pixels of the upright image, clipped to 0…width and 0…height.
+    /// - Returns: In pixels of the upright image, clipped as boxes are.
     public func toSource(_ point: Point) -> Point {
-        Point(
-            x: ((point.x - inverse.left) / inverse.horizontalGain).clipped(to: Float(source.width)),
-            y: ((point.y - inverse.top) / inverse.verticalGain).clipped(to: Float(source.height))
+        let place = Point(
+            x: (point.x - inverse.left) / inverse.horizontalGain,
+            y: (point.y - inverse.top) / inverse.verticalGain
+        )
+        guard fit != .topLeft else { return place }
+        return Point(x: place.x.clipped(to: Float(source.width)), y: place.y.clipped(to: Float(source.height)))
+    }
+
+    /// Takes an oriented box from the input back to the image: its centre and sides, not its angle; nothing is clipped.
+    func toSource(_ box: RotatedBox) -> RotatedBox {
+        RotatedBox(
+            centerX: (box.centerX - inverse.left) / inverse.horizontalGain,
+            centerY: (box.centerY - inverse.top) / inverse.verticalGain,
+            width: box.width / inverse.horizontalGain,
+            height: box.height / inverse.verticalGain,
+            angle: box.angle
         )
     }
 }
@@ -105,6 +158,14 @@ private struct Inverse: Hashable {
         verticalGain = Float(height / Double(source.height))
         left = Float(((Double(input.width) - width) / 2 - 0.1).rounded(.toNearestOrEven))
         top = Float(((Double(input.height) - height) / 2 - 0.1).rounded(.toNearestOrEven))
+    }
+
+    /// Without padding before the image.
+    init(horizontalGain: Float, verticalGain: Float) {
+        self.horizontalGain = horizontalGain
+        self.verticalGain = verticalGain
+        left = 0
+        top = 0
     }
 }
 

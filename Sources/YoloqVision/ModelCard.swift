@@ -39,8 +39,10 @@ public struct ModelCard: Sendable, Hashable {
     public let outputs: [ModelPort]
     /// The family whose layout the output has, such as "yolox", if the metadata or a card file names one.
     public let family: String?
-    /// How the boxes are laid out; says nothing for `classify`.
-    public let head: DetectHead
+    /// How the first output is laid out.
+    public let head: HeadLayout
+    /// The keypoints of each object; nil unless the task is `pose`.
+    public let keypointShape: KeypointShape?
     /// The file's metadata with the card file's over it, in the form of ONNX files: Python literals as text.
     public let metadata: [String: String]
 
@@ -52,7 +54,8 @@ public struct ModelCard: Sendable, Hashable {
         isDynamic: Bool = true,
         inputShape: [Int?] = [nil, 3, nil, nil],
         outputShapes: [[Int?]] = [[nil, nil, nil]],
-        head: DetectHead = .anchors,
+        head: HeadLayout = .anchors,
+        keypointShape: KeypointShape? = nil,
         metadata: [String: String] = [:],
         inputs: [ModelPort] = [],
         outputs: [ModelPort] = []
@@ -65,6 +68,7 @@ public struct ModelCard: Sendable, Hashable {
         self.inputShape = inputShape
         self.outputShapes = outputShapes
         self.head = head
+        self.keypointShape = keypointShape
         self.metadata = metadata
         self.inputs = inputs
         self.outputs = outputs
@@ -85,7 +89,7 @@ public struct ModelCard: Sendable, Hashable {
     ///   - bytes: The whole file; not kept.
     ///   - card: What lies beside the file; fills in what the file lacks and overrides what it has.
     /// - Throws: `modelInvalid` if the file is damaged or contradicts itself, `unsupportedModel` if it is a sound model
-    ///   of another family or input. A segment, pose, obb or classify model is no error here, only when it is decoded.
+    ///   of another family or input.
     public init(onnx bytes: UnsafeRawBufferPointer, card: CardFile? = nil) throws(VisionError) {
         let header = try ONNXHeader(bytes)
         try self.init(inputs: header.inputs, outputs: header.outputs, values: header.metadata, card: card)
@@ -121,14 +125,24 @@ public struct ModelCard: Sendable, Hashable {
         guard metadata.channelCount ?? 3 == 3 else {
             throw .unsupportedModel("it takes images of \(metadata.channelCount ?? 0) channels, not of 3")
         }
-        let task = metadata.task ?? .detect
+        let task = metadata.task ?? Self.task(of: outputShapes)
         let isFixed = inputShape[2] != nil && inputShape[3] != nil
         let given = metadata.imageSize ?? ImageSize(height: 640, width: 640)
         let imageSize = ImageSize(height: inputShape[2] ?? given.height, width: inputShape[3] ?? given.width)
-        let head = try Self.head(task, metadata, outputShapes, isFixed ? imageSize : nil)
+        let evidence = HeadEvidence(
+            shape: outputShapes.isEmpty ? [] : outputShapes[Self.boxesIndex(outputShapes)],
+            task: task,
+            classCount: metadata.classNames?.count,
+            extraCount: try Self.extraCount(task, outputShapes, metadata.keypointShape),
+            isEndToEnd: metadata.isEndToEnd,
+            isRTDETR: metadata.isRTDETR,
+            family: values["family"],
+            input: isFixed ? imageSize : nil
+        )
+        let head = try HeadLayout.resolve(evidence)
         self.init(
             task: task,
-            classNames: metadata.classNames ?? (task == .detect ? Self.placeholderNames(head, outputShapes) : []),
+            classNames: metadata.classNames ?? Self.placeholderNames(head, evidence),
             stride: metadata.stride ?? 32,
             imageSize: imageSize,
             // A file with fixed sides is static, whatever its metadata says: the engine will take nothing else.
@@ -136,6 +150,7 @@ public struct ModelCard: Sendable, Hashable {
             inputShape: inputShape,
             outputShapes: outputShapes,
             head: head,
+            keypointShape: task == .pose ? metadata.keypointShape ?? .coco : nil,
             metadata: values,
             inputs: inputs,
             outputs: outputs
@@ -199,25 +214,88 @@ public struct ModelCard: Sendable, Hashable {
         }
     }
 
-    private static func head(
-        _ task: VisionTask,
-        _ metadata: ModelMetadata,
-        _ outputs: [[Int?]],
-        _ input: ImageSize?
-    ) throws(VisionError) -> DetectHead {
-        guard task == .detect else { return metadata.isEndToEnd == true ? .endToEnd : .anchors }
-        if metadata.isRTDETR { throw .rtDETR(outputs.first ?? []) }
-        return try DetectHead.resolve(
-            outputs: outputs,
-            classCount: metadata.classNames?.count,
-            isEndToEnd: metadata.isEndToEnd,
-            input: input
-        )
+    /// The task of a model that does not say it: masks come with prototypes, scores of the whole image in one row.
+    private static func task(of outputs: [[Int?]]) -> VisionTask {
+        if outputs.contains(where: { $0.count == 4 }) { return .segment }
+        return outputs.count == 1 && outputs[0].count == 2 ? .classify : .detect
     }
 
-    private static func placeholderNames(_ head: DetectHead, _ outputs: [[Int?]]) -> [String] {
-        guard head == .anchors, let rows = outputs.first?.dropFirst().first ?? nil else { return [] }
-        guard rows > 4, rows <= DetectHead.maxRows else { return [] }
-        return (0..<rows - 4).map { "class\($0)" }
+    /// Which output has the boxes: the first that has no prototypes.
+    static func boxesIndex(_ outputs: [[Int?]]) -> Int { outputs.firstIndex { $0.count != 4 } ?? 0 }
+
+    /// How many numbers a task adds to a box.
+    private static func extraCount(
+        _ task: VisionTask,
+        _ outputs: [[Int?]],
+        _ keypoints: KeypointShape?
+    ) throws(VisionError) -> Int {
+        switch task {
+        case .detect, .classify: return 0
+        case .obb: return 1
+        case .pose: return (keypoints ?? .coco).valueCount
+        case .segment:
+            guard let prototypes = outputs.first(where: { $0.count == 4 }) else {
+                throw .modelInvalid("it is a segment model, but has no output with mask prototypes")
+            }
+            return prototypes[1] ?? 32
+        }
+    }
+
+    private static func placeholderNames(_ head: HeadLayout, _ evidence: HeadEvidence) -> [String] {
+        guard head != .endToEnd, evidence.shape.count > 1 else { return [] }
+        let width = head == .anchors || head == .scores ? evidence.shape[1] : evidence.shape[2]
+        guard let width, width <= HeadLayout.maxRows else { return [] }
+        let count = width - head.leadCount - evidence.extraCount
+        return count > 0 ? (0..<count).map { "class\($0)" } : []
+    }
+}
+
+/// The keypoints of one object.
+public struct KeypointShape: Sendable, Hashable {
+    /// How many there are.
+    public let count: Int
+    /// 2 for x and y, 3 with a visibility.
+    public let dimensions: Int
+
+    /// Describes keypoints.
+    ///
+    /// - Parameters:
+    ///   - count: How many there are.
+    ///   - dimensions: 2 for x and y, 3 with a visibility.
+    public init(count: Int, dimensions: Int) {
+        self.count = count
+        self.dimensions = dimensions
+    }
+
+    /// A person's as in COCO: 17 of x, y and visibility.
+    public static let coco = KeypointShape(count: 17, dimensions: 3)
+
+    var valueCount: Int { count * dimensions }
+}
+
+extension ModelCard {
+    /// How many numbers the task adds to a box, as this model has it.
+    var extraCount: Int {
+        (try? Self.extraCount(task, outputShapes, keypointShape)) ?? 0
+    }
+
+    /// What pixels the model takes.
+    public var inputForm: InputForm {
+        switch head {
+        case .scores: .crop
+        case .grid, .decodedGrid: .topLeft
+        case .queries: .stretch
+        case .anchors, .endToEnd, .objectness: .centred
+        }
+    }
+
+    /// The IoU threshold that the model's family is used with where nobody asks for another.
+    ///
+    /// 0.45 for YOLOv5 and YOLOX, as their own programs have it, else 0.7.
+    public var defaultIoUThreshold: Double {
+        switch head {
+        case .objectness, .grid, .decodedGrid: 0.45
+        case .anchors, .endToEnd, .queries, .scores: 0.7
+        }
     }
 }

@@ -14,6 +14,8 @@ struct ModelMetadata {
     /// `args.dynamic`.
     private(set) var isDynamic: Bool?
     private(set) var channelCount: Int?
+    /// `kpt_shape`: keypoints and numbers of each.
+    private(set) var keypointShape: KeypointShape?
     /// An RT-DETR, which its exports call a detect model.
     private(set) var isRTDETR = false
 
@@ -29,6 +31,7 @@ struct ModelMetadata {
         if let text = values["stride"] { stride = try Self.stride(text) }
         if let text = values["imgsz"] { imageSize = try Self.imageSize(text) }
         if let text = values["channels"] { channelCount = Int(text) }
+        if let text = values["kpt_shape"] { keypointShape = try Self.keypointShape(text) }
         readFlags(values)
         // "Ultralytics RTDETR-l model trained on /data/…": the path behind it is the user's.
         let description = values["description"].map { text in
@@ -75,6 +78,18 @@ struct ModelMetadata {
     private static func stride(_ text: String) throws(VisionError) -> Int {
         guard let stride = Int(text), (1...1024).contains(stride) else { throw .badMetadata("stride", text) }
         return stride
+    }
+
+    /// `[17, 3]`: 17 keypoints of x, y and visibility.
+    private static func keypointShape(_ text: String) throws(VisionError) -> KeypointShape {
+        switch PythonLiteral(text) {
+        case .list(let values), .tuple(let values):
+            guard values.count == 2, case (.int(let count), .int(let dimensions)) = (values[0], values[1]),
+                (1...10_000).contains(count), (2...3).contains(dimensions)
+            else { throw .badMetadata("kpt_shape", text) }
+            return KeypointShape(count: count, dimensions: dimensions)
+        default: throw .badMetadata("kpt_shape", text)
+        }
     }
 
     /// `[height, width]`, or one number for both.

@@ -12,7 +12,8 @@ public enum LetterboxMode: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// What a job may ask of a prediction; the defaults are those of Ultralytics.
 ///
-/// In JSON the keys are Ultralytics' own: `conf`, `iou`, `max_det`, `classes`, `agnostic_nms`, `imgsz`, and `letterbox`.
+/// In JSON the keys are Ultralytics' own: `conf`, `iou`, `max_det`, `classes`, `agnostic_nms`, `imgsz`, `retina_masks`, and
+/// `letterbox`.
 /// All are written; one that is missing takes its default.
 public struct PredictionParameters: Sendable, Hashable, Codable {
     /// Predictions are kept whose confidence is above this, 0…1.
@@ -31,6 +32,8 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
     public var imageSize: Int? = nil
     /// How the image is fitted into the input.
     public var letterbox: LetterboxMode = .auto
+    /// Whether masks are made at the image's own size, not at the input's: smoother outlines, more time.
+    public var isMaskNative: Bool = false
 
     /// Makes the defaults.
     public init() {}
@@ -43,6 +46,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         case isClassAgnostic = "agnostic_nms"
         case imageSize = "imgsz"
         case letterbox
+        case isMaskNative = "retina_masks"
     }
 
     /// Reads parameters; ranges are not checked here but by `validate()`.
@@ -61,6 +65,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         isClassAgnostic = try value(.isClassAgnostic, isClassAgnostic)
         imageSize = try values.decodeIfPresent(Int.self, forKey: .imageSize)
         letterbox = try value(.letterbox, letterbox)
+        isMaskNative = try value(.isMaskNative, isMaskNative)
     }
 
     /// Writes all parameters, `null` for those that are nil.
@@ -76,6 +81,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         try values.encode(isClassAgnostic, forKey: .isClassAgnostic)
         try values.encode(imageSize, forKey: .imageSize)
         try values.encode(letterbox, forKey: .letterbox)
+        try values.encode(isMaskNative, forKey: .isMaskNative)
     }
 }
 

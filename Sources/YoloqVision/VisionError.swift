@@ -51,10 +51,6 @@ extension VisionError {
         VisionError(code: .badOutput, message: "cannot decode the model's output: \(what). \(advice)")
     }
 
-    static func unsupportedTask(_ task: VisionTask) -> VisionError {
-        .unsupportedModel("\(task.rawValue) models are not supported yet", advice: "Use a detect model.")
-    }
-
     static let exportAdvice =
-        "Use a YOLOv8, v9, v10, 11, 12 or 26 detect model: yolo export model=yolo11n.pt format=onnx dynamic=True."
+        "Use a YOLO as ONNX: yolo export model=yolo11n.pt format=onnx dynamic=True."
 }

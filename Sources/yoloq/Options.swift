@@ -108,8 +108,10 @@ struct PredictionOptions: ParsableArguments {
     @Option(help: "Confidence above which a prediction is kept, 0 to 1.")
     var conf = 0.25
 
-    @Option(help: "Overlap (IoU) above which the weaker of two boxes is dropped, 0 to 1.")
-    var iou = 0.7
+    @Option(
+        help: "Overlap (IoU) above which the weaker of two boxes is dropped, 0 to 1; 0.7, for YOLOv5 and YOLOX 0.45."
+    )
+    var iou: Double?
 
     @Option(help: "Keep at most this many predictions in an image.")
     var maxDet = 300
@@ -126,14 +128,14 @@ struct PredictionOptions: ParsableArguments {
     @Option(help: "How the image is fitted in: auto, full (padded to the square) or rect (padded to the stride).")
     var letterbox = LetterboxMode.auto
 
+    @Flag(help: "Make masks at the image's own size: smoother outlines, more time.")
+    var retinaMasks = false
+
     /// The parameters, checked against a model.
     func parameters(for card: ModelCard) throws -> PredictionParameters {
-        guard card.task == .detect else {
-            throw CommandFailure(.noInput, "\(card.task.rawValue) models are not supported yet. Use a detect model")
-        }
         var parameters = PredictionParameters()
         parameters.confidenceThreshold = conf
-        parameters.iouThreshold = iou
+        parameters.iouThreshold = iou ?? card.defaultIoUThreshold
         parameters.maxDetections = maxDet
         parameters.classes = try classes.map {
             try card.classIndices(for: $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) })
@@ -141,6 +143,7 @@ struct PredictionOptions: ParsableArguments {
         parameters.isClassAgnostic = agnosticNms
         parameters.imageSize = imgsz
         parameters.letterbox = letterbox
+        parameters.isMaskNative = retinaMasks
         try parameters.validate(for: card)
         return parameters
     }

@@ -48,7 +48,7 @@ struct Plot {
             // The surest on top.
             for detection in document.predictions.reversed() {
                 let color = RGBColor.palette(forClass: detection.class)
-                let box = detection.box
+                guard let box = detection.box else { continue }
                 let label = "\(detection.name) \(String(format: "%.2f", detection.confidence))"
                 decoded.image.drawRectangle(
                     x1: box.x1,

@@ -155,17 +155,30 @@ struct ResultRecord {
         return [summary] + document.warnings.map { "  warning: \($0)" }
             + document.predictions.map { detection in
                 let name = detection.name.padding(toLength: width, withPad: " ", startingAt: 0)
-                let box = detection.box
-                return "  \(name)  "
-                    + String(
-                        format: "%.3f  x %7.1f …%7.1f  y %7.1f …%7.1f",
-                        detection.confidence,
-                        box.x1,
-                        box.x2,
-                        box.y1,
-                        box.y2
-                    )
+                return "  \(name)  " + String(format: "%.3f", detection.confidence) + detection.place
             }
+    }
+}
+
+extension ResultDocument.Detection {
+    /// Where it is, for people; begins with two spaces unless it is empty.
+    fileprivate var place: String {
+        if let rotated {
+            let degrees = rotated.angle * 180 / .pi
+            return String(
+                format: "  at %7.1f,%7.1f  %6.1f x%6.1f  turned %5.1f°",
+                rotated.cx,
+                rotated.cy,
+                rotated.w,
+                rotated.h,
+                degrees
+            )
+        }
+        guard let box else { return "" }
+        var text = String(format: "  x %7.1f …%7.1f  y %7.1f …%7.1f", box.x1, box.x2, box.y1, box.y2)
+        if let keypoints { text += "  \(counted(keypoints.x.count, "keypoint"))" }
+        if let segments { text += "  outline of \(counted(segments.x.count, "point"))" }
+        return text
     }
 }
 

@@ -59,15 +59,6 @@ private func head(
         #expect(try predictor.predict(image, parameters: PredictionParameters()).predictions.count == 1)
     }
 
-    @Test func `a model of another task is not supported yet`() throws {
-        let card = try tinyCard(TinyModel(task: "segment"))
-        var predictor = Predictor(engine: FakeEngine(outputs: [head()]), card: card)
-        let image = RGBImage(width: 64, height: 64, filledWith: grey)
-        let error = inferenceError { _ = try predictor.predict(image, parameters: PredictionParameters()) }
-        #expect(error?.code == .unsupportedModel)
-        #expect(error?.message.contains("segment models are not supported yet") == true)
-    }
-
     @Test func `warming up runs once at the model's size and passes a sound network`() throws {
         var predictor = Predictor(engine: FakeEngine(outputs: [head()]), card: try tinyCard())
         try predictor.warmUp()

@@ -41,7 +41,7 @@ struct `Predictions against the reference` {
                 found = try predictor.predict(try ImageDecoder.decode(bytes).image, parameters: parameters)
             }
             let predictions = try #require(found).predictions
-            #expect(found?.letterbox == letterbox)
+            #expect(found?.letterbox.rawValue == letterbox.rawValue)
             #expect(predictions.map(\.classIndex) == golden.map(\.class))
             for (prediction, golden) in zip(predictions, golden) {
                 let box = prediction.box

@@ -145,18 +145,12 @@ import Testing
             error { () throws(VisionError) in
                 let size = ImageSize(height: 64, width: 64)
                 let letterbox = Letterbox(source: size, target: size, mode: .full, stride: 32)
-                _ = try decodeDetections([], card: card(classCount: 3), parameters: .init(), letterbox: letterbox)
+                _ = try decodePredictions([], card: card(classCount: 3), parameters: .init(), letterbox: letterbox)
             }?.code == .badOutput
         )
     }
 
-    @Test func `other tasks and absent classes are refused`() {
-        let segment = card(classCount: 1, task: .segment)
-        let refused = error { () throws(VisionError) in
-            _ = try decodeTensor(shape: [1, 5, 0], [], card: segment)
-        }
-        #expect(refused?.code == .unsupportedModel)
-        #expect(refused?.message.contains("segment models are not supported yet") == true)
+    @Test func `absent classes are refused`() {
         let absent = error { () throws(VisionError) in _ = try decode([], classCount: 2) { $0.classes = [2] } }
         #expect(absent?.code == .badParameters)
         #expect(absent?.message.contains("classes 0 to 1") == true)

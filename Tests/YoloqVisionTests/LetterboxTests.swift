@@ -11,7 +11,7 @@ import YoloqImages
         #expect((box.scaledWidth, box.scaledHeight, box.left, box.top) == (480, 640, 80, 0))
         let rect = try letterbox(ImageSize(height: 1080, width: 810), .auto)
         #expect(rect.input == ImageSize(height: 640, width: 480))
-        #expect(rect.mode == .rect)
+        #expect(rect.fit == .rect)
         #expect((rect.left, rect.top) == (0, 0))
     }
 
@@ -44,7 +44,7 @@ import YoloqImages
         let fixed = card(classCount: 1, isDynamic: false)
         let bus = ImageSize(height: 1080, width: 810)
         #expect(try letterbox(bus, .auto, fixed).input == ImageSize(height: 640, width: 640))
-        #expect(try letterbox(bus, .auto, fixed).mode == .full)
+        #expect(try letterbox(bus, .auto, fixed).fit == .full)
         #expect(try letterbox(bus, .auto, fixed) { $0.imageSize = 630 }.input == fixed.imageSize)
         let imgsz = error { () throws(VisionError) in _ = try letterbox(bus, .auto, fixed) { $0.imageSize = 320 } }
         #expect(imgsz?.code == .badParameters)

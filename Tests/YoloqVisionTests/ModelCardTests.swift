@@ -74,10 +74,12 @@ import Testing
         #expect(throws: VisionError.self) { try read(model) }
     }
 
-    @Test func `an output of absurd size makes no names for any task`() throws {
-        var model = TinyModel(outputs: [[1, 2_000_000_000, 10]])
+    @Test(arguments: [[1, 2_000_000_000, 10], [1, 10, 2_000_000_000]])
+    func `an output of absurd size is refused or makes no names`(shape: [Int]) throws {
+        var model = TinyModel(outputs: [shape, [1, 32, 160, 160]])
         model.metadata = [("task", "segment")]
-        #expect(try read(model).classNames.isEmpty)
+        let names = error { () throws(VisionError) in _ = try read(model) } == nil ? try read(model).classNames : []
+        #expect(names.count < 100)
     }
 
     @Test func `a model without metadata has numbered classes`() throws {
@@ -97,12 +99,41 @@ import Testing
         #expect(card.isDynamic)
     }
 
-    @Test(arguments: ["segment", "pose", "obb", "classify"])
-    func `other tasks have a card`(task: String) throws {
-        let model = TinyModel(outputs: [[1, 36]], metadata: TinyModel.metadata(classCount: 36, task: task))
-        let card = try read(model)
+    @Test(arguments: [
+        ("segment", [[1, 72, 8400], [1, 32, 160, 160]]), ("pose", [[1, 91, 8400]]), ("obb", [[1, 41, 8400]]),
+        ("classify", [[1, 36]]),
+    ])
+    func `every task has a card`(task: String, outputs: [[Int]]) throws {
+        let card = try read(TinyModel(outputs: outputs, metadata: TinyModel.metadata(classCount: 36, task: task)))
         #expect(card.task.rawValue == task)
         #expect(card.classNames.count == 36)
+        #expect(card.head == (task == "classify" ? .scores : .anchors))
+        #expect(card.keypointShape == (task == "pose" ? KeypointShape(count: 17, dimensions: 3) : nil))
+    }
+
+    @Test func `keypoints are as many as the metadata says`() throws {
+        var model = TinyModel(
+            outputs: [[1, 4 + 1 + 8, 8400]],
+            metadata: TinyModel.metadata(classCount: 1, task: "pose")
+        )
+        model.metadata.append(("kpt_shape", "[4, 2]"))
+        #expect(try read(model).keypointShape == KeypointShape(count: 4, dimensions: 2))
+        model.metadata[model.metadata.count - 1].1 = "[4, 7]"
+        #expect(error { () throws(VisionError) in _ = try read(model) }?.code == .modelInvalid)
+    }
+
+    @Test func `a file that does not say its task is told by its outputs`() throws {
+        #expect(try read(TinyModel(outputs: [[1, 116, 8400], [1, 32, 160, 160]])).task == .segment)
+        #expect(try read(TinyModel(outputs: [[1, 116, 8400], [1, 32, 160, 160]])).classNames.count == 80)
+        let classifier = try read(TinyModel(input: [1, 3, 224, 224], outputs: [[1, 1000]]))
+        #expect(classifier.task == .classify && classifier.classNames.count == 1000)
+    }
+
+    @Test(arguments: Recognition.all)
+    fileprivate func `a layout is known by its shape and names`(recognition: Recognition) throws {
+        let card = try read(recognition.model)
+        #expect(card.head == recognition.head)
+        #expect(card.classNames.count == recognition.classCount)
     }
 
     @Test(arguments: Refusal.all)
@@ -180,6 +211,72 @@ import Testing
     }
 }
 
+/// A model that says little, and what it is.
+private struct Recognition: CustomTestStringConvertible {
+    let testDescription: String
+    let model: TinyModel
+    let head: HeadLayout
+    var classCount = 80
+
+    static let all = [
+        Recognition(
+            testDescription: "YOLOv5",
+            model: TinyModel(outputs: [[1, 25200, 85]], metadata: [("stride", "32"), ("names", names(80))]),
+            head: .objectness
+        ),
+        Recognition(
+            testDescription: "YOLOv5, dynamic",
+            model: TinyModel(
+                input: [nil, 3, nil, nil],
+                outputs: [[nil, nil, 85]],
+                metadata: [("stride", "32"), ("names", names(80))]
+            ),
+            head: .objectness
+        ),
+        Recognition(
+            testDescription: "YOLOv5 of one class",
+            model: TinyModel(outputs: [[1, 25200, 6]], metadata: [("stride", "32"), ("names", names(1))]),
+            head: .objectness,
+            classCount: 1
+        ),
+        Recognition(
+            testDescription: "YOLOv5 with masks",
+            model: TinyModel(
+                outputs: [[1, 25200, 117], [1, 32, 160, 160]],
+                metadata: [("stride", "32"), ("names", names(80))]
+            ),
+            head: .objectness
+        ),
+        Recognition(
+            testDescription: "YOLOv5 without metadata",
+            model: TinyModel(outputs: [[1, 25200, 85]]),
+            head: .objectness
+        ),
+        Recognition(
+            testDescription: "YOLO26 with masks",
+            model: TinyModel(
+                outputs: [[1, 300, 38], [1, 32, 160, 160]],
+                metadata: TinyModel.metadata(classCount: 80, task: "segment", isEndToEnd: true)
+            ),
+            head: .endToEnd
+        ),
+        Recognition(
+            testDescription: "RT-DETR without metadata",
+            model: TinyModel(outputs: [[1, 300, 84]]),
+            head: .queries
+        ),
+        Recognition(
+            testDescription: "RT-DETR with metadata",
+            model: TinyModel(outputs: [[1, 300, 84]], metadata: TinyModel.metadata(classCount: 80)),
+            head: .queries
+        ),
+    ]
+}
+
+private func names(_ count: Int) -> String {
+    "{" + (0..<count).map { "\($0): 'n\($0)'" }.joined(separator: ", ") + "}"
+}
+
 /// A model that must not be taken, and what the message must say.
 private struct Refusal: CustomTestStringConvertible {
     let testDescription: String
@@ -189,35 +286,21 @@ private struct Refusal: CustomTestStringConvertible {
 
     static let all = [
         Refusal(
-            testDescription: "YOLOv5",
-            model: TinyModel(outputs: [[1, 25200, 85]], metadata: [("stride", "32"), ("names", names(80))]),
-            words: "YOLOv5"
-        ),
-        Refusal(
-            testDescription: "YOLOv5 of one class",
-            model: TinyModel(outputs: [[1, 25200, 6]], metadata: [("stride", "32"), ("names", names(1))]),
-            words: "YOLOv5"
-        ),
-        Refusal(
             testDescription: "YOLOv5 of one class, dynamic",
             model: TinyModel(
                 input: [nil, 3, nil, nil],
                 outputs: [[nil, nil, 6]],
                 metadata: [("stride", "32"), ("names", names(1))]
             ),
-            words: "YOLOv5"
+            words: "yolov5"
         ),
-        Refusal(testDescription: "YOLOX", model: TinyModel(outputs: [[1, 8400, 85]]), words: "YOLOX"),
-        Refusal(testDescription: "YOLOX of one class", model: TinyModel(outputs: [[1, 8400, 6]]), words: "YOLOX"),
+        Refusal(testDescription: "YOLOX", model: TinyModel(outputs: [[1, 8400, 85]]), words: "yolox-decoded"),
+        Refusal(testDescription: "YOLOX of one class", model: TinyModel(outputs: [[1, 8400, 6]]), words: "yolox"),
         Refusal(
-            testDescription: "RT-DETR without metadata",
-            model: TinyModel(outputs: [[1, 300, 84]]),
-            words: "RT-DETR"
-        ),
-        Refusal(
-            testDescription: "RT-DETR with metadata",
-            model: TinyModel(outputs: [[1, 300, 84]], metadata: TinyModel.metadata(classCount: 80)),
-            words: "RT-DETR"
+            testDescription: "segment without prototypes",
+            model: TinyModel(metadata: TinyModel.metadata(classCount: 80, task: "segment")),
+            code: .modelInvalid,
+            words: "prototypes"
         ),
         Refusal(
             testDescription: "RT-DETR or end-to-end",
@@ -233,7 +316,7 @@ private struct Refusal: CustomTestStringConvertible {
         Refusal(
             testDescription: "raw heads",
             model: TinyModel(outputs: [[1, 144, 80, 80], [1, 144, 40, 40]]),
-            words: "outputs"
+            words: "output with the boxes"
         ),
         Refusal(
             testDescription: "odd anchor count",
@@ -282,10 +365,6 @@ private struct Refusal: CustomTestStringConvertible {
             words: "stride"
         ),
     ]
-
-    private static func names(_ count: Int) -> String {
-        "{" + (0..<count).map { "\($0): 'n\($0)'" }.joined(separator: ", ") + "}"
-    }
 }
 
 private func read(_ model: TinyModel) throws(VisionError) -> ModelCard {

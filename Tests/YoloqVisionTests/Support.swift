@@ -39,7 +39,7 @@ enum Shared {
 /// A card with placeholder names, dynamic and of stride 32 unless told otherwise.
 func card(
     classCount: Int,
-    head: DetectHead = .anchors,
+    head: HeadLayout = .anchors,
     task: VisionTask = .detect,
     isDynamic: Bool = true,
     imageSize: ImageSize = ImageSize(height: 640, width: 640)
@@ -65,7 +65,7 @@ func decodeTensor(
     let size = ImageSize(height: 640, width: 640)
     let letterbox = Letterbox(source: size, target: size, mode: .full, stride: 32)
     return try values.withUnsafeBufferPointer { values throws(VisionError) in
-        try decodeDetections(
+        try decodePredictions(
             [OutputTensor(shape: shape, values: values)],
             card: card,
             parameters: parameters,
