@@ -36,6 +36,7 @@ extension HeadLayout {
     /// The layout of a family as its name is written in a card: any YOLO by its number, `yolox`, `yolox-decoded`, `rtdetr`.
     ///
     /// - Parameter family: In small letters or not.
+    /// - Returns: The layout.
     /// - Throws: `modelInvalid` with the names that are known.
     static func layout(ofFamily family: String) throws(VisionError) -> HeadLayout {
         switch family.lowercased() {

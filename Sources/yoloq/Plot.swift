@@ -44,22 +44,7 @@ struct Plot {
     private func drawn(_ document: ResultDocument, onto record: ResultRecord) throws(CommandFailure) -> [UInt8] {
         do {
             var decoded = try decode(record, expecting: document.image.sha256)
-            let lineWidth = decoded.image.boxLineWidth
-            // The surest on top.
-            for detection in document.predictions.reversed() {
-                let color = RGBColor.palette(forClass: detection.class)
-                guard let box = detection.box else { continue }
-                let label = "\(detection.name) \(String(format: "%.2f", detection.confidence))"
-                decoded.image.drawRectangle(
-                    x1: box.x1,
-                    y1: box.y1,
-                    x2: box.x2,
-                    y2: box.y2,
-                    lineWidth: lineWidth,
-                    color: color
-                )
-                decoded.image.drawLabel(label, x: box.x1, y: box.y1, lineWidth: lineWidth, color: color)
-            }
+            decoded.image.annotate(with: document.predictions, task: document.task)
             return try JPEGEncoder.encode(decoded.image)
         } catch let failure as ImageFailure {
             throw CommandFailure(.noInput, "cannot draw: \(failure.message)")
