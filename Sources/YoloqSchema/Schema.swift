@@ -18,6 +18,7 @@ public enum Schema {
     public static let migrations = [
         Migration("0001_queue", PackageResources._001_queue_sql),
         Migration("0002_control", PackageResources._002_control_sql),
+        Migration("0004_inputs", PackageResources._004_inputs_sql),
     ]
 }
 

@@ -107,7 +107,8 @@ struct Inputs: Sequence {
         return (0..<Int(result.gl_pathc)).compactMap { result.gl_pathv[$0].map { String(cString: $0) } }
     }
 
-    private static func hasImageSuffix(_ path: String) -> Bool {
+    /// Whether a name ends as those of images do.
+    static func hasImageSuffix(_ path: String) -> Bool {
         guard let dot = path.lastIndex(of: ".") else { return false }
         return suffixes.contains(path[dot...].dropFirst().lowercased())
     }

@@ -47,7 +47,7 @@ struct RequestStream: Sequence {
     }
 
     /// The bytes of a file; nil if it cannot be read: then the job names the file, and fails with the reason.
-    private static func content(ofFileAt path: String) -> InlineContent? {
+    static func content(ofFileAt path: String) -> InlineContent? {
         guard let bytes = try? ImageFile.bytes(of: path), !bytes.isEmpty else { return nil }
         return InlineContent(bytes)
     }
