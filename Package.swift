@@ -16,6 +16,9 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
     targets: [
         // The queue column: does not know what an image is.
@@ -40,7 +43,10 @@ let package = Package(
         .target(name: "CYoloqJPEG", dependencies: ["CLibJPEG"]),
         .target(name: "CYoloqOpenVINO"),
         .target(name: "YoloqImages", dependencies: ["CYoloqJPEG", "CSPNG"]),
-        .target(name: "YoloqVision", dependencies: ["YoloqImages"]),
+        .target(
+            name: "YoloqVision",
+            dependencies: ["YoloqImages", .product(name: "Yams", package: "Yams")]
+        ),
         .target(name: "YoloqOpenVINO", dependencies: ["CYoloqOpenVINO"]),
         .target(
             name: "YoloqInference",
@@ -50,12 +56,23 @@ let package = Package(
             ]
         ),
 
+        // Files from the network: knows neither column.
+        .target(
+            name: "YoloqDownloads",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
+
         // The two columns meet.
         .target(name: "YoloqWorkers", dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision"]),
         .executableTarget(
             name: "yoloq",
             dependencies: [
-                "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers",
+                "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers", "YoloqDownloads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -85,6 +102,10 @@ let package = Package(
             name: "YoloqVisionTests",
             dependencies: ["YoloqVision", "YoloqImages"],
             exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv"]
+        ),
+        .testTarget(
+            name: "YoloqDownloadsTests",
+            dependencies: ["YoloqDownloads", .product(name: "Crypto", package: "swift-crypto")]
         ),
         .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
         .testTarget(name: "YoloqInferenceTests", dependencies: ["YoloqInference", "YoloqVision", "YoloqImages"]),

@@ -33,7 +33,9 @@ struct TidyTests {
     @Test(arguments: [
         ("GRDB", ["YoloqJobs"]), ("GRDBSQLite", ["YoloqJobs"]), ("CYoloqOpenVINO", ["YoloqOpenVINO"]),
         ("CYoloqJPEG", ["YoloqImages"]), ("CSPNG", ["YoloqImages"]), ("ArgumentParser", ["yoloq"]),
-        ("Crypto", ["YoloqInference", "YoloqJobs"]), ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
+        ("Crypto", ["YoloqInference", "YoloqJobs", "YoloqDownloads"]), ("AsyncHTTPClient", ["YoloqDownloads"]),
+        ("Yams", ["YoloqVision"]), ("YoloqDownloads", ["yoloq"]),
+        ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
         ("YoloqJobs", ["YoloqWorkers", "yoloq"]), ("YoloqOpenVINO", ["YoloqInference"]),
     ])
     func `a module is imported only where DESIGN says`(imported: String, by importers: [String]) {
