@@ -31,6 +31,7 @@ struct NetworkAddress: Sendable, Hashable, CustomStringConvertible {
     /// The addresses of a name, in the system's order of preference; waits for the system's look-up.
     ///
     /// - Parameter host: A name, or an address in any spelling that the system knows.
+    /// - Returns: At least one.
     /// - Throws: `DownloadError` with code `unreachable`.
     static func lookUp(_ host: String) throws(DownloadError) -> [NetworkAddress] {
         var hints = addrinfo()

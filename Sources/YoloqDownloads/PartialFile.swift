@@ -76,6 +76,7 @@ struct PartialFile: ~Copyable {
     /// - Parameters:
     ///   - url: As asked for, before redirects.
     ///   - hashIsKnown: Whether a mixture of two files would be noticed at the end.
+    /// - Returns: nil to start over.
     func resumable(url: WebURL, hashIsKnown: Bool) -> Resume? {
         guard byteCount > 0 else { return nil }
         let data = try? Data(contentsOf: URL(filePath: originPath))
@@ -103,12 +104,8 @@ struct PartialFile: ~Copyable {
         let (written, error) = piece.withUnsafeReadableBytes { bytes in
             var count = 0
             while count < bytes.count {
-                let step = pwrite(
-                    descriptor,
-                    bytes.baseAddress! + count,
-                    bytes.count - count,
-                    off_t(byteCount + count)
-                )
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[count...])
+                let step = pwrite(descriptor, rest.baseAddress, rest.count, off_t(byteCount + count))
                 if step < 0 && errno == EINTR { continue }
                 guard step > 0 else { return (count, errno) }
                 count += step

@@ -7,20 +7,30 @@ internal import Synchronization
 
 /// Hands a response from the network's thread to the one that waits for it, piece by piece.
 ///
-/// The network's thread goes on when a piece was used: memory holds one piece, whatever the server sends.
+/// The network's thread waits when too much was not looked at yet: memory holds little, whatever the server sends. It
+/// does not wait for less, since what it holds back itself is lost when the connection is.
 final class ResponsePipe: HTTPClientResponseDelegate {
     enum Event: Sendable {
         case head(HTTPResponseHead)
         case part(ByteBuffer)
         case end
         case failure(any Error)
+
+        fileprivate var byteCount: Int { if case .part(let buffer) = self { buffer.readableBytes } else { 0 } }
     }
 
     private struct State {
-        /// What has come and was not looked at; the promise lets the next piece come.
-        var events: [(event: Event, used: EventLoopPromise<Void>?)] = []
+        /// What has come and was not looked at.
+        var events: [Event] = []
+        /// The bytes in `events`.
+        var byteCount = 0
+        /// Lets the next piece come.
+        var waiting: EventLoopPromise<Void>?
         var isClosed = false
     }
+
+    /// More is not taken before some was looked at.
+    private static let maxByteCount = 1 << 20
 
     private let state = Mutex(State())
     private let arrived = DispatchSemaphore(value: 0)
@@ -28,10 +38,16 @@ final class ResponsePipe: HTTPClientResponseDelegate {
     /// Waits for the next event.
     ///
     /// The client's own deadlines end the wait: they come as a failure. After the end or a failure nothing comes.
+    ///
+    /// - Returns: Events in the order in which they came.
     func next() -> Event {
         arrived.wait()
-        let (event, used) = state.withLock { $0.events.removeFirst() }
-        used?.succeed()
+        let (event, waiting) = state.withLock { state in
+            let event = state.events.removeFirst()
+            state.byteCount -= event.byteCount
+            return (event, state.byteCount < Self.maxByteCount ? state.waiting.take() : nil)
+        }
+        waiting?.succeed()
         return event
     }
 
@@ -39,24 +55,30 @@ final class ResponsePipe: HTTPClientResponseDelegate {
     func close() {
         let waiting = state.withLock { state in
             state.isClosed = true
-            defer { state.events = [] }
-            return state.events
+            state.events = []
+            return state.waiting.take()
         }
-        for case (_, let used?) in waiting { used.fail(CancellationError()) }
+        waiting?.fail(CancellationError())
     }
 
+    /// Adds an event.
+    ///
+    /// - Returns: Done when the next may come; failed when nobody looks any more.
     private func add(_ event: Event, on loop: any EventLoop) -> EventLoopFuture<Void> {
-        let used = loop.makePromise(of: Void.self)
-        let isTaken = state.withLock { state in
-            if !state.isClosed { state.events.append((event, used)) }
-            return !state.isClosed
+        let (isTaken, waiting) = state.withLock { state in
+            guard !state.isClosed else { return (false, EventLoopPromise<Void>?.none) }
+            state.events.append(event)
+            state.byteCount += event.byteCount
+            if state.byteCount >= Self.maxByteCount { state.waiting = loop.makePromise() }
+            return (true, state.waiting)
         }
-        if isTaken { arrived.signal() } else { used.fail(CancellationError()) }
-        return used.futureResult
+        guard isTaken else { return loop.makeFailedFuture(CancellationError()) }
+        arrived.signal()
+        return waiting?.futureResult ?? loop.makeSucceededVoidFuture()
     }
 
     private func add(_ event: Event) {
-        state.withLock { $0.events.append((event, nil)) }
+        state.withLock { $0.events.append(event) }
         arrived.signal()
     }
 

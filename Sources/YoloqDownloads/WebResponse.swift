@@ -49,12 +49,16 @@ struct WebResponse: ~Copyable {
         // The address that was judged is the one connected to: asking for the name again could give another.
         if NetworkAddress(url.host) == nil { configuration.dnsOverride = [url.spelledHost: address.description] }
 
-        let client = HTTPClient(
-            eventLoopGroupProvider: .shared(HTTPClient.defaultEventLoopGroup),
-            configuration: configuration
-        )
+        let group = HTTPClient.defaultEventLoopGroup
+        let client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
         let pipe = ResponsePipe()
-        _ = client.execute(request: request, delegate: pipe, deadline: deadline)
+        // Connection and delegate on one thread: a failure does not overtake what came before it.
+        _ = client.execute(
+            request: request,
+            delegate: pipe,
+            eventLoop: .delegateAndChannel(on: group.any()),
+            deadline: deadline
+        )
         switch pipe.next() {
         case .head(let head):
             self.head = head

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import LoopbackServer
 import Testing
 
 @testable import YoloqDownloads
