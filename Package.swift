@@ -68,7 +68,10 @@ let package = Package(
         ),
 
         // The two columns meet.
-        .target(name: "YoloqWorkers", dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision"]),
+        .target(
+            name: "YoloqWorkers",
+            dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision", "YoloqDownloads"]
+        ),
         .executableTarget(
             name: "yoloq",
             dependencies: [
@@ -83,6 +86,8 @@ let package = Package(
             dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
             path: "Tests/CFaultVFS"
         ),
+        // An HTTP server on this machine that does what a test wants, also what no good server would.
+        .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
         .testTarget(name: "YoloqSchemaTests", dependencies: ["YoloqSchema"]),
         .testTarget(
             name: "YoloqJobsTests",
@@ -105,7 +110,7 @@ let package = Package(
         ),
         .testTarget(
             name: "YoloqDownloadsTests",
-            dependencies: ["YoloqDownloads", .product(name: "Crypto", package: "swift-crypto")]
+            dependencies: ["YoloqDownloads", "LoopbackServer", .product(name: "Crypto", package: "swift-crypto")]
         ),
         .testTarget(name: "YoloqOpenVINOTests", dependencies: ["YoloqOpenVINO"]),
         .testTarget(name: "YoloqInferenceTests", dependencies: ["YoloqInference", "YoloqVision", "YoloqImages"]),
@@ -116,7 +121,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "yoloq", "YoloqJobs",
+                "yoloq", "YoloqJobs", "YoloqWorkers", "LoopbackServer",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]

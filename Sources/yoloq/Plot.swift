@@ -4,6 +4,7 @@ import Foundation
 import YoloqImages
 import YoloqInference
 import YoloqJobs
+import YoloqWorkers
 
 /// Draws results onto copies of their images.
 struct Plot {
@@ -70,7 +71,20 @@ struct Plot {
 
     private func decode(_ record: ResultRecord, expecting sha256: String) throws -> DecodedImage {
         guard let inline = record.inlineContent, let bytes = try inline.queue.content(of: inline.job) else {
-            return try ImageFile.decode(record.source, expecting: sha256)
+            guard URLSource.isURL(record.source) else { return try ImageFile.decode(record.source, expecting: sha256) }
+            return try fetch(record, expecting: sha256)
+        }
+        return try ImageDecoder.decode(bytes)
+    }
+
+    /// Fetches an image again; from where its job was allowed to.
+    private func fetch(_ record: ResultRecord, expecting sha256: String) throws -> DecodedImage {
+        let bytes = try URLSource.bytes(of: record.source, parameters: record.parameters, policy: URLPolicy())
+        guard ContentHash(of: bytes).description == sha256 else {
+            throw ImageFailure(
+                kind: "source_changed",
+                message: "\(record.source) gives another image by now. Submit it again"
+            )
         }
         return try ImageDecoder.decode(bytes)
     }

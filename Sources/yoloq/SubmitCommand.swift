@@ -5,6 +5,7 @@ import Foundation
 import YoloqInference
 import YoloqJobs
 import YoloqVision
+import YoloqWorkers
 
 /// `yoloq submit`: puts images into the queue.
 struct SubmitCommand: ParsableCommand {
@@ -20,7 +21,8 @@ struct SubmitCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "Image files, folders with images, or quoted patterns; - for an image's bytes on standard input.",
+            "Image files, folders with images, quoted patterns, or URLs, which the worker fetches; - for an image's bytes on "
+                + "standard input.",
             valueName: "image"
         )
     )
@@ -45,6 +47,14 @@ struct SubmitCommand: ParsableCommand {
     @Flag(help: "Keep the images' bytes in the queue, each content once, so that the files are needed no more.")
     var inline = false
 
+    @Flag(
+        help: """
+            Let URLs lead to this machine and to private networks too, if the worker allows it. Only for URLs whose origin \
+            you trust.
+            """
+    )
+    var allowPrivateUrls = false
+
     @Option(help: ArgumentHelp("Refuse, with status 75, if more jobs than this would wait.", valueName: "count"))
     var maxQueued: Int?
 
@@ -65,16 +75,19 @@ struct SubmitCommand: ParsableCommand {
             throw ValidationError("- stands alone: an image's bytes on standard input")
         }
         guard !null || fromFile != nil else { throw ValidationError("--null is about --from-file") }
+        guard !inline || !images.contains(where: URLSource.isURL) else {
+            throw ValidationError("--inline is about files: a URL is fetched by the worker, when the job runs")
+        }
     }
 
     func run() throws {
         let inputs = try images == ["-"] ? nil : checkedInputs()
         let model = try modelOptions.resolve()
-        let parameters = try prediction.parameters(for: model.card)
+        let parameters = try prediction.parameters(for: model.card).json.description
         let now = Timestamp.now()
         let template = jobOptions.request(
             ModelReference(name: model.name, path: model.path, sha256: model.sha256),
-            parameters: parameters.json.description,
+            parameters: allowPrivateUrls ? URLSource.allowingPrivate(parameters) : parameters,
             now: now
         )
         try queueOptions.withQueue(create: true) { queue in

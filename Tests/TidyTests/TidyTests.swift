@@ -34,7 +34,7 @@ struct TidyTests {
         ("GRDB", ["YoloqJobs"]), ("GRDBSQLite", ["YoloqJobs"]), ("CYoloqOpenVINO", ["YoloqOpenVINO"]),
         ("CYoloqJPEG", ["YoloqImages"]), ("CSPNG", ["YoloqImages"]), ("ArgumentParser", ["yoloq"]),
         ("Crypto", ["YoloqInference", "YoloqJobs", "YoloqDownloads"]), ("AsyncHTTPClient", ["YoloqDownloads"]),
-        ("Yams", ["YoloqVision"]), ("YoloqDownloads", ["yoloq"]),
+        ("Yams", ["YoloqVision"]), ("YoloqDownloads", ["YoloqWorkers", "yoloq"]),
         ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
         ("YoloqJobs", ["YoloqWorkers", "yoloq"]), ("YoloqOpenVINO", ["YoloqInference"]),
     ])

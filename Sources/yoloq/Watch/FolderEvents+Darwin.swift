@@ -30,6 +30,7 @@
         ///
         /// - Parameter time: How long to wait at most.
         /// - Returns: The wish to look the folder through.
+        /// - Throws: Nothing here; the other form may not be able to watch a new folder.
         func next(atMost time: Duration) throws(CommandFailure) -> [FolderEvent] {
             let wait = min(time, Self.interval)
             _ = bell.wait(timeout: .now() + wait / .seconds(1))

@@ -1,42 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
-import Synchronization
+internal import Foundation
+internal import Synchronization
 
 /// A small HTTP server on 127.0.0.1 that says what a test wants it to say, also what no good server would.
-final class LoopbackServer: Sendable {
+package final class LoopbackServer: Sendable {
     /// What a client asked for.
-    struct Request: Sendable {
+    package struct Request: Sendable {
         /// Path and query.
-        var target = ""
+        package var target = ""
         /// By lower-case name.
-        var headers: [String: String] = [:]
+        package var headers: [String: String] = [:]
 
         /// The first byte asked for by a `Range` header.
-        var rangeStart: Int? { headers["range"].flatMap { Int($0.dropFirst("bytes=".count).dropLast()) } }
+        package var rangeStart: Int? { headers["range"].flatMap { Int($0.dropFirst("bytes=".count).dropLast()) } }
     }
 
     /// What the server says, and does after it.
-    struct Reply: Sendable {
-        var status = "200 OK"
-        var headers: [(String, String)] = []
-        var body: [UInt8] = []
+    package struct Reply: Sendable {
+        package var status = "200 OK"
+        package var headers: [(String, String)] = []
+        package var body: [UInt8] = []
         /// The body's length as said; nil says none, and the body ends with the connection.
-        var saidByteCount: Int?
+        package var saidByteCount: Int?
         /// Says nothing more, but leaves the connection open until the client lets it go.
-        var stalls = false
+        package var stalls = false
+
+        /// Makes a reply.
+        package init(
+            status: String = "200 OK",
+            headers: [(String, String)] = [],
+            body: [UInt8] = [],
+            saidByteCount: Int? = nil,
+            stalls: Bool = false
+        ) {
+            self.status = status
+            self.headers = headers
+            self.body = body
+            self.saidByteCount = saidByteCount
+            self.stalls = stalls
+        }
 
         /// A whole body, sent whole.
-        static func whole(_ body: [UInt8], _ headers: [(String, String)] = []) -> Reply {
+        package static func whole(_ body: [UInt8], _ headers: [(String, String)] = []) -> Reply {
             Reply(headers: headers, body: body, saidByteCount: body.count)
         }
 
         /// An empty answer of some status.
-        static func status(_ status: String, _ headers: [(String, String)] = []) -> Reply {
+        package static func status(_ status: String, _ headers: [(String, String)] = []) -> Reply {
             Reply(status: status, headers: headers, saidByteCount: 0)
         }
 
         /// As a good server answers: the whole, or what a `Range` asks for if the content is still the same.
-        static func file(_ body: [UInt8], tag: String, for request: Request) -> Reply {
+        package static func file(_ body: [UInt8], tag: String, for request: Request) -> Reply {
             let isSame = request.headers["if-range"].map { $0 == tag } ?? true
             guard let start = request.rangeStart, isSame else { return .whole(body, [("ETag", tag)]) }
             guard start < body.count else {
@@ -54,17 +69,23 @@ final class LoopbackServer: Sendable {
 
     private let listener: Int32
     private let port: UInt16
-    private let seen = Mutex<[Request]>([])
+    private let log = Log()
+
+    /// The requests, shared with the threads: they may outlive the server by a moment.
+    private final class Log: Sendable {
+        let requests = Mutex<[Request]>([])
+        let isOver = Mutex(false)
+        let hasEnded = DispatchSemaphore(value: 0)
+    }
 
     /// Starts a server; it ends with the value.
     ///
     /// - Parameter reply: The answer to a request, which is the n-th from 0; called on a thread of the server.
-    init(_ reply: @escaping @Sendable (_ request: Request, _ number: Int) -> Reply) throws {
+    /// - Throws: `POSIXError` if no port can be had.
+    package init(_ reply: @escaping @Sendable (_ request: Request, _ number: Int) -> Reply) throws {
         signal(SIGPIPE, SIG_IGN)
         listener = Self.streamSocket()
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var address = Self.address(port: 0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let listener = listener
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
@@ -75,18 +96,26 @@ final class LoopbackServer: Sendable {
         }
         guard isListening else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
         port = UInt16(bigEndian: address.sin_port)
-        let thread = Thread { [weak self] in
+        let thread = Thread { [log] in
+            defer {
+                // Here, and not by whoever ends the server: the number could be another's before it is looked at.
+                close(listener)
+                log.hasEnded.signal()
+            }
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0, !log.isOver.withLock({ $0 }) else {
+                    close(connection)
+                    return
+                }
                 let handler = Thread {
                     defer { close(connection) }
                     guard let request = Self.readRequest(connection) else { return }
-                    let number = self?.seen.withLock { seen in
-                        seen.append(request)
-                        return seen.count - 1
+                    let number = log.requests.withLock { requests in
+                        requests.append(request)
+                        return requests.count - 1
                     }
-                    Self.send(reply(request, number ?? 0), to: connection)
+                    Self.send(reply(request, number), to: connection)
                 }
                 handler.start()
             }
@@ -95,15 +124,32 @@ final class LoopbackServer: Sendable {
     }
 
     deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        log.isOver.withLock { $0 = true }
+        // Wakes the thread that accepts.
+        let waker = Self.streamSocket()
+        var address = Self.address(port: port)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                _ = connect(waker, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        log.hasEnded.wait()
+        close(waker)
+    }
+
+    private static func address(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
     }
 
     /// What was asked for so far.
-    var requests: [Request] { seen.withLock { $0 } }
+    package var requests: [Request] { log.requests.withLock { $0 } }
 
     /// A URL of this server.
-    func url(_ path: String = "/file", host: String = "127.0.0.1") -> String { "http://\(host):\(port)\(path)" }
+    package func url(_ path: String = "/file", host: String = "127.0.0.1") -> String { "http://\(host):\(port)\(path)" }
 
     private static func streamSocket() -> Int32 {
         #if canImport(Glibc)
