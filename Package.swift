@@ -56,6 +56,9 @@ let package = Package(
             ]
         ),
 
+        // Videos, through FFmpeg's programs.
+        .target(name: "YoloqVideo", dependencies: ["YoloqImages"]),
+
         // Files from the network: knows neither column.
         .target(
             name: "YoloqDownloads",
@@ -70,12 +73,13 @@ let package = Package(
         // The two columns meet.
         .target(
             name: "YoloqWorkers",
-            dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision", "YoloqDownloads"]
+            dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision", "YoloqDownloads", "YoloqVideo"]
         ),
         .executableTarget(
             name: "yoloq",
             dependencies: [
                 "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers", "YoloqDownloads",
+                "YoloqVideo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -108,6 +112,7 @@ let package = Package(
             dependencies: ["YoloqVision", "YoloqImages"],
             exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv"]
         ),
+        .testTarget(name: "YoloqVideoTests", dependencies: ["YoloqVideo", "YoloqImages"]),
         .testTarget(
             name: "YoloqDownloadsTests",
             dependencies: ["YoloqDownloads", "LoopbackServer", .product(name: "Crypto", package: "swift-crypto")]

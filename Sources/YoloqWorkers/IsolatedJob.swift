@@ -123,6 +123,16 @@ public struct IsolatedJob: Sendable {
         } catch {
             throw ImageFailure(error)
         }
+        if VideoJob.isVideo(parameters: request.parameters) {
+            return try predictor.run(
+                VideoJob(source: request.source, content: request.byteCount.map { _ in bytes }),
+                parameters: PredictionParameters(jobText: request.parameters),
+                modelSHA256: model.sha256,
+                limits: limits,
+                queued: .microseconds(request.queuedMicroseconds),
+                isWanted: { true }
+            )
+        }
         let start = ContinuousClock.now
         let content =
             request.byteCount == nil

@@ -203,6 +203,7 @@ private final class Lane<E: Engine & ~Copyable> {
         lastUsed = .now
         if let failure { return .failed(failure) }
         do throws(ImageFailure) {
+            if VideoJob.isVideo(parameters: claim.parameters) { return try runVideo(claim, shared, isWanted: isWanted) }
             let document = try predictor?.process(
                 claim.input(from: shared.queue, urls: shared.urls),
                 parameters: PredictionParameters(jobText: claim.parameters),
@@ -215,6 +216,27 @@ private final class Lane<E: Engine & ~Copyable> {
         } catch {
             return .failed(JobFailure(error))
         }
+    }
+
+    private func runVideo(
+        _ claim: Claim,
+        _ shared: WorkerThread<E>.Shared,
+        isWanted: () -> Bool
+    ) throws(ImageFailure) -> Outcome.Ending {
+        let job = VideoJob(
+            source: claim.source,
+            content: claim.isInline ? try claim.inlineBytes(in: shared.queue) : nil
+        )
+        let result = try predictor?.run(
+            job,
+            parameters: PredictionParameters(jobText: claim.parameters),
+            modelSHA256: modelSHA256,
+            limits: shared.limits,
+            queued: claim.startedAt - claim.queuedAt,
+            isWanted: isWanted
+        )
+        guard let result else { preconditionFailure("a lane has a predictor or a failure") }
+        return .succeeded(result: result)
     }
 }
 

@@ -80,6 +80,10 @@ struct FailureAdvice {
         "bad_output": .init("The model does not give what its metadata says: look at it, and export it anew", inspect),
         // The machine.
         "engine": .init("Look whether the engine works here, then run the job again (yoloq retry)", doctor),
+        "ffmpeg_missing": .init(
+            "Install the package ffmpeg where the worker runs, then run such jobs again",
+            retryKind("ffmpeg_missing")
+        ),
         "engine_missing": .init(
             "Install the engine (ops/install-openvino), then run such jobs again",
             retryKind("engine_missing")

@@ -22,6 +22,9 @@ struct Plot {
     /// - Throws: `CommandFailure` if the image is no longer what it was, or the picture cannot be written.
     mutating func draw(_ record: ResultRecord) throws(CommandFailure) {
         guard let document = record.document else { return }
+        guard record.frame == nil else {
+            throw CommandFailure(.usage, "pictures of single frames of a video are not drawn. Leave out --plot")
+        }
         let source = URL(filePath: record.source)
         // A picture called as the image beside it would replace it.
         guard record.inlineContent != nil || !isSameFolder(source.deletingLastPathComponent().path, folder) else {
