@@ -68,6 +68,9 @@ let package = Package(
             ]
         ),
 
+        // Videos, through FFmpeg's programs.
+        .target(name: "YoloqVideo", dependencies: ["YoloqImages"]),
+
         // Files from the network: knows neither column.
         .target(
             name: "YoloqDownloads",
@@ -80,11 +83,15 @@ let package = Package(
         ),
 
         // The two columns meet.
-        .target(name: "YoloqWorkers", dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision"]),
+        .target(
+            name: "YoloqWorkers",
+            dependencies: ["YoloqJobs", "YoloqInference", "YoloqImages", "YoloqVision", "YoloqDownloads", "YoloqVideo"]
+        ),
         .executableTarget(
             name: "yoloq",
             dependencies: [
                 "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers", "YoloqDownloads",
+                "YoloqVideo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.embedInCode("registry.json")]
@@ -120,6 +127,7 @@ let package = Package(
             dependencies: ["YoloqVision", "YoloqImages"],
             exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv", "make_mask_hashes.py", "mask_hashes.tsv"]
         ),
+        .testTarget(name: "YoloqVideoTests", dependencies: ["YoloqVideo", "YoloqImages"]),
         .testTarget(
             name: "YoloqDownloadsTests",
             dependencies: ["YoloqDownloads", "LoopbackServer", .product(name: "Crypto", package: "swift-crypto")]
@@ -133,7 +141,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "yoloq", "YoloqJobs", "YoloqVision", "LoopbackServer",
+                "yoloq", "YoloqJobs", "YoloqVision", "YoloqWorkers", "LoopbackServer",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -19,6 +19,7 @@ public enum Schema {
         Migration("0001_queue", PackageResources._001_queue_sql),
         Migration("0002_control", PackageResources._002_control_sql),
         Migration("0003_fewer_pages", PackageResources._003_fewer_pages_sql),
+        Migration("0004_inputs", PackageResources._004_inputs_sql),
     ]
 }
 

@@ -82,14 +82,16 @@ public struct IsolatedJob: Sendable {
     ///
     /// - Parameters:
     ///   - limits: What an image may have at most.
+    ///   - urls: What is done with images at URLs.
     ///   - makePredictor: Makes the predictor for `model`.
     /// - Returns: What to send back.
     public func run<E: Engine & ~Copyable>(
         limits: ImageLimits,
+        urls: URLPolicy = URLPolicy(),
         makePredictor: PredictorFactory<E>
     ) -> [UInt8] {
         do throws(ImageFailure) {
-            return IsolatedJob.encode(.success(try predict(limits: limits, makePredictor: makePredictor)))
+            return IsolatedJob.encode(.success(try predict(limits, urls, makePredictor)))
         } catch {
             return IsolatedJob.encode(.failure(error))
         }
@@ -111,8 +113,9 @@ public struct IsolatedJob: Sendable {
     }
 
     private func predict<E: Engine & ~Copyable>(
-        limits: ImageLimits,
-        makePredictor: PredictorFactory<E>
+        _ limits: ImageLimits,
+        _ urls: URLPolicy,
+        _ makePredictor: PredictorFactory<E>
     ) throws(ImageFailure) -> String {
         var predictor: Predictor<E>
         do throws(InferenceError) {
@@ -120,8 +123,20 @@ public struct IsolatedJob: Sendable {
         } catch {
             throw ImageFailure(error)
         }
+        if VideoJob.isVideo(parameters: request.parameters) {
+            return try predictor.run(
+                VideoJob(source: request.source, content: request.byteCount.map { _ in bytes }),
+                parameters: PredictionParameters(jobText: request.parameters),
+                modelSHA256: model.sha256,
+                limits: limits,
+                queued: .microseconds(request.queuedMicroseconds),
+                isWanted: { true }
+            )
+        }
         let start = ContinuousClock.now
-        let content = request.byteCount == nil ? try ImageFile.bytes(of: request.source) : bytes
+        let content =
+            request.byteCount == nil
+            ? try URLSource.bytes(of: request.source, parameters: request.parameters, policy: urls) : bytes
         let input = ImageInput(
             content,
             source: request.source,

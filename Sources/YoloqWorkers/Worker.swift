@@ -17,6 +17,8 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
         public var untilEmpty = false
         /// What an image may have at most.
         public var limits = ImageLimits()
+        /// What it does with images at URLs.
+        public var urls = URLPolicy()
         /// How long running jobs may take to finish after the stop signal before they are given back.
         public var grace = Duration.seconds(30)
         /// How long a thread may stay inside the engine after its job's time limit before the worker gives itself up.
@@ -84,6 +86,7 @@ public struct Worker<E: Engine & ~Copyable>: Sendable {
                 serves: options.serves,
                 untilEmpty: options.untilEmpty,
                 limits: options.limits,
+                urls: options.urls,
                 makePredictor: makePredictor,
                 runAlone: runAlone,
                 committer: Committer(queue: queue, report: report, onFailure: { watcher.ring() }),

@@ -28,6 +28,7 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         let serves: ModelFilter
         let untilEmpty: Bool
         let limits: ImageLimits
+        let urls: URLPolicy
         let makePredictor: PredictorFactory<E>
         let runAlone: IsolatedRunner
         let running = RunningJobs()
@@ -115,7 +116,7 @@ struct WorkerThread<E: Engine & ~Copyable>: ~Copyable {
         running.begin(claim)
         let ending =
             claim.crashes == 0
-            ? lane.run(claim, queue: shared.queue, limits: shared.limits, isWanted: { running.isWanted(claim) })
+            ? lane.run(claim, shared, isWanted: { running.isWanted(claim) })
             : shared.runAlone(claim, model) { running.isWanted(claim) }
         guard running.end(claim) else {
             shared.report(.dropped(claim))
@@ -198,15 +199,16 @@ private final class Lane<E: Engine & ~Copyable> {
     }
 
     /// Runs one job; whatever happens becomes an ending.
-    func run(_ claim: Claim, queue: JobQueue, limits: ImageLimits, isWanted: () -> Bool) -> Outcome.Ending {
+    func run(_ claim: Claim, _ shared: WorkerThread<E>.Shared, isWanted: () -> Bool) -> Outcome.Ending {
         lastUsed = .now
         if let failure { return .failed(failure) }
         do throws(ImageFailure) {
+            if VideoJob.isVideo(parameters: claim.parameters) { return try runVideo(claim, shared, isWanted: isWanted) }
             let document = try predictor?.process(
-                claim.input(from: queue),
+                claim.input(from: shared.queue, urls: shared.urls),
                 parameters: PredictionParameters(jobText: claim.parameters),
                 modelSHA256: modelSHA256,
-                limits: limits,
+                limits: shared.limits,
                 isWanted: isWanted
             )
             guard let document else { preconditionFailure("a lane has a predictor or a failure") }
@@ -215,17 +217,40 @@ private final class Lane<E: Engine & ~Copyable> {
             return .failed(JobFailure(error))
         }
     }
+
+    private func runVideo(
+        _ claim: Claim,
+        _ shared: WorkerThread<E>.Shared,
+        isWanted: () -> Bool
+    ) throws(ImageFailure) -> Outcome.Ending {
+        let job = VideoJob(
+            source: claim.source,
+            content: claim.isInline ? try claim.inlineBytes(in: shared.queue) : nil
+        )
+        let result = try predictor?.run(
+            job,
+            parameters: PredictionParameters(jobText: claim.parameters),
+            modelSHA256: modelSHA256,
+            limits: shared.limits,
+            queued: claim.startedAt - claim.queuedAt,
+            isWanted: isWanted
+        )
+        guard let result else { preconditionFailure("a lane has a predictor or a failure") }
+        return .succeeded(result: result)
+    }
 }
 
 extension Claim {
-    /// Gets the bytes to run on, from the file or from the queue.
-    func input(from queue: JobQueue) throws(ImageFailure) -> ImageInput {
+    /// Gets the bytes to run on, from the file, the network or the queue.
+    func input(from queue: JobQueue, urls: URLPolicy) throws(ImageFailure) -> ImageInput {
         let start = ContinuousClock.now
-        let bytes = isInline ? try inlineBytes(in: queue) : try ImageFile.bytes(of: source)
+        let bytes =
+            isInline
+            ? try inlineBytes(in: queue) : try URLSource.bytes(of: source, parameters: parameters, policy: urls)
         return ImageInput(bytes, source: source, expectedSHA256: sha256?.description, loading: .now - start)
     }
 
-    private func inlineBytes(in queue: JobQueue) throws(ImageFailure) -> [UInt8] {
+    fileprivate func inlineBytes(in queue: JobQueue) throws(ImageFailure) -> [UInt8] {
         do throws(JobsError) {
             if let bytes = try queue.content(of: job) { return bytes }
         } catch {

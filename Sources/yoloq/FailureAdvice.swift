@@ -52,6 +52,18 @@ struct FailureAdvice {
             retry
         ),
         "source_changed": .init("The file is not the one that was submitted: submit what is there now", submit()),
+        // The network.
+        "url_refused": .init(
+            "If the address is one you trust, submit it so that it may be private, and run a worker that allows it (--urls any)",
+            submit(" --allow-private-urls")
+        ),
+        "url_not_found": .init("The server does not have it: correct the URL and submit it again", submit()),
+        "url_timeout": .init(
+            "Run it again when the server is faster, or start a worker with a longer --url-timeout",
+            retry
+        ),
+        "url_too_large": .init("Start a worker with a greater --url-max-bytes, then run it again", retry),
+        "url_failed": .init("Look whether the server answers from here, then run it again", retry),
         // The model.
         "model_missing": .init(
             "Put the model back where it was, then run all of its jobs again",
@@ -68,6 +80,10 @@ struct FailureAdvice {
         "bad_output": .init("The model does not give what its metadata says: look at it, and export it anew", inspect),
         // The machine.
         "engine": .init("Look whether the engine works here, then run the job again (yoloq retry)", doctor),
+        "ffmpeg_missing": .init(
+            "Install the package ffmpeg where the worker runs, then run such jobs again",
+            retryKind("ffmpeg_missing")
+        ),
         "engine_missing": .init(
             "Install the engine (ops/install-openvino), then run such jobs again",
             retryKind("engine_missing")

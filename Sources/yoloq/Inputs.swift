@@ -2,8 +2,9 @@
 
 import Foundation
 import YoloqInference
+import YoloqWorkers
 
-/// The images that a command names, as a sequence of absolute paths.
+/// The images that a command names, as a sequence of absolute paths and URLs.
 ///
 /// It can be gone through again and again. Names from a list are read anew each time, so that a list of millions takes no
 /// memory.
@@ -26,8 +27,8 @@ struct Inputs: Sequence {
     /// Takes what was typed.
     ///
     /// - Parameters:
-    ///   - arguments: A file is itself, a folder stands for the images in it, a pattern for what it matches.
-    ///   - list: Further files and folders, taken literally.
+    ///   - arguments: A file or URL is itself, a folder stands for the images in it, a pattern for what it matches.
+    ///   - list: Further files, URLs and folders, taken literally.
     ///   - isRecursive: Whether a folder also stands for the images below it.
     init(_ arguments: [String], list: PathList? = nil, isRecursive: Bool = false) {
         self.arguments = arguments
@@ -77,6 +78,8 @@ struct Inputs: Sequence {
     }
 
     private func expand(_ argument: String, isPattern: Bool) -> [String] {
+        // Whether something is there is for the worker to find out.
+        if URLSource.isURL(argument) { return [argument] }
         let path = Installation.absolutePath(argument)
         var status = stat()
         if stat(path, &status) == 0 {
@@ -107,7 +110,8 @@ struct Inputs: Sequence {
         return (0..<Int(result.gl_pathc)).compactMap { result.gl_pathv[$0].map { String(cString: $0) } }
     }
 
-    private static func hasImageSuffix(_ path: String) -> Bool {
+    /// Whether a name ends as those of images do.
+    static func hasImageSuffix(_ path: String) -> Bool {
         guard let dot = path.lastIndex(of: ".") else { return false }
         return suffixes.contains(path[dot...].dropFirst().lowercased())
     }

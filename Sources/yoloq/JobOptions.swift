@@ -52,7 +52,8 @@ struct JobOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Names this submit, for a single image: while a job of the same key is stored, that one is given.",
+            "Names this submit, for a single image: while a job of the same key is stored, that one is given. Names a watch, if a "
+                + "folder and model have several.",
             valueName: "text"
         )
     )

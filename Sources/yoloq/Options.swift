@@ -6,6 +6,7 @@ import YoloqImages
 public import YoloqInference
 import YoloqJobs
 public import YoloqVision
+public import YoloqWorkers
 
 /// Which queue to use.
 struct QueueOptions: ParsableArguments {
@@ -180,3 +181,50 @@ struct EngineOptions: ParsableArguments {
         }
     }
 }
+
+/// What to do with images at URLs.
+struct URLOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where to fetch images at URLs from: any, public or none.",
+            discussion: """
+                any is the public internet, and for jobs submitted with --allow-private-urls also private networks and this \
+                machine; public never goes there, whatever a job says.
+                """,
+            valueName: "where"
+        )
+    )
+    var urls = URLPolicy.Access.any
+
+    @Option(help: ArgumentHelp("How long fetching one image may take (30s).", valueName: "time"))
+    var urlTimeout: TimeSpan?
+
+    @Option(help: ArgumentHelp("How many bytes an image at a URL may have.", valueName: "count"))
+    var urlMaxBytes = URLPolicy().maxByteCount
+
+    /// The options as arguments of a child process.
+    var arguments: [String] {
+        let milliseconds = Int64((policy.timeout / .milliseconds(1)).rounded(.up))
+        return [
+            "--urls", urls.rawValue, "--url-timeout", "\(milliseconds)ms", "--url-max-bytes", "\(urlMaxBytes)",
+        ]
+    }
+
+    /// The policy they make.
+    var policy: URLPolicy {
+        URLPolicy(
+            access: urls,
+            timeout: urlTimeout?.duration ?? URLPolicy().timeout,
+            maxByteCount: urlMaxBytes
+        )
+    }
+
+    func validate() throws {
+        guard urlTimeout.map({ $0.duration > .zero && $0.duration <= .seconds(86_400) }) ?? true else {
+            throw ValidationError("--url-timeout is longer than nothing, and at most a day")
+        }
+        guard urlMaxBytes > 0 else { throw ValidationError("--url-max-bytes is a number from 1") }
+    }
+}
+
+extension URLPolicy.Access: ExpressibleByArgument {}

@@ -4,6 +4,7 @@ import Foundation
 import YoloqImages
 import YoloqInference
 import YoloqJobs
+import YoloqWorkers
 
 /// Draws results onto copies of their images.
 struct Plot {
@@ -21,6 +22,9 @@ struct Plot {
     /// - Throws: `CommandFailure` if the image is no longer what it was, or the picture cannot be written.
     mutating func draw(_ record: ResultRecord) throws(CommandFailure) {
         guard let document = record.document else { return }
+        guard record.frame == nil else {
+            throw CommandFailure(.usage, "pictures of single frames of a video are not drawn. Leave out --plot")
+        }
         let source = URL(filePath: record.source)
         // A picture called as the image beside it would replace it.
         guard record.inlineContent != nil || !isSameFolder(source.deletingLastPathComponent().path, folder) else {
@@ -55,7 +59,20 @@ struct Plot {
 
     private func decode(_ record: ResultRecord, expecting sha256: String) throws -> DecodedImage {
         guard let inline = record.inlineContent, let bytes = try inline.queue.content(of: inline.job) else {
-            return try ImageFile.decode(record.source, expecting: sha256)
+            guard URLSource.isURL(record.source) else { return try ImageFile.decode(record.source, expecting: sha256) }
+            return try fetch(record, expecting: sha256)
+        }
+        return try ImageDecoder.decode(bytes)
+    }
+
+    /// Fetches an image again; from where its job was allowed to.
+    private func fetch(_ record: ResultRecord, expecting sha256: String) throws -> DecodedImage {
+        let bytes = try URLSource.bytes(of: record.source, parameters: record.parameters, policy: URLPolicy())
+        guard ContentHash(of: bytes).description == sha256 else {
+            throw ImageFailure(
+                kind: "source_changed",
+                message: "\(record.source) gives another image by now. Submit it again"
+            )
         }
         return try ImageDecoder.decode(bytes)
     }

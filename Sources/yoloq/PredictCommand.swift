@@ -4,6 +4,7 @@ import ArgumentParser
 import YoloqInference
 import YoloqJobs
 import YoloqVision
+import YoloqWorkers
 
 /// `yoloq predict`: runs a model on images here and now, without the queue.
 struct PredictCommand: ParsableCommand {
@@ -13,7 +14,7 @@ struct PredictCommand: ParsableCommand {
         discussion: "For a look at a model. Nothing is stored; for work that must not be lost use submit."
     )
 
-    @Argument(help: ArgumentHelp("Image files, folders with images, or quoted patterns.", valueName: "image"))
+    @Argument(help: ArgumentHelp("Image files, folders with images, quoted patterns, or URLs.", valueName: "image"))
     var images: [String]
 
     @OptionGroup var modelOptions: ModelOptions
@@ -21,21 +22,28 @@ struct PredictCommand: ParsableCommand {
     @OptionGroup(title: "Engine") var engine: EngineOptions
     @OptionGroup(title: "Output") var resultOptions: ResultOptions
 
+    @Flag(help: "Let URLs lead to this machine and to private networks too.")
+    var allowPrivateUrls = false
+
     func run() throws {
         var inputs = Inputs(images)
         try inputs.check(skipMissing: false, advice: "Correct it")
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
         var predictor = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
+        let json = parameters.json.description
+        let text = allowPrivateUrls ? URLSource.allowingPrivate(json) : json
         var printer = resultOptions.printer
         var failedCount = 0
         for path in inputs {
             let start = Timestamp.now()
             let outcome: Result<ResultDocument, ImageFailure>
             do throws(ImageFailure) {
+                let loading = ContinuousClock.now
+                let bytes = try URLSource.bytes(of: path, parameters: text, policy: URLPolicy())
                 outcome = .success(
                     try predictor.process(
-                        imageAt: path,
+                        ImageInput(bytes, source: path, loading: .now - loading),
                         parameters: parameters,
                         modelSHA256: model.sha256,
                         limits: engine.limits
@@ -49,7 +57,7 @@ struct PredictCommand: ParsableCommand {
                 ResultRecord(
                     source: path,
                     model: model.name,
-                    parameters: parameters.json.description,
+                    parameters: text,
                     startedAt: start,
                     finishedAt: .now(),
                     outcome

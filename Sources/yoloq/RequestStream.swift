@@ -14,18 +14,41 @@ struct RequestStream: Sequence {
     let paths: Inputs
     let template: JobRequest
     let isInline: Bool
+    /// What becomes of videos; nil to take them for images.
+    var videos: VideoRequests?
+    /// Told why a video could not be looked into; what follows is not read then.
+    var onFailure: (CommandFailure) -> Void = { _ in }
 
-    /// How many jobs there will be.
+    /// How many jobs there will be at least: a video becomes one or more.
     var underestimatedCount: Int { paths.count }
 
     func makeIterator() -> AnyIterator<JobRequest> {
         let paths = paths.makeIterator()
         var ahead: ArraySlice<JobRequest> = []
+        var waiting: String?
+        var hasFailed = false
         return AnyIterator {
-            if ahead.isEmpty {
+            if ahead.isEmpty, !hasFailed {
                 var names: [String] = []
-                while names.count < RequestStream.aheadCount, let path = paths.next() { names.append(path) }
+                while names.count < RequestStream.aheadCount, let path = waiting ?? paths.next() {
+                    waiting = nil
+                    // By itself, and in its place.
+                    if videos != nil, VideoRequests.isVideo(path) {
+                        waiting = path
+                        break
+                    }
+                    names.append(path)
+                }
                 ahead = requests(names)[...]
+                if ahead.isEmpty, let path = waiting, let videos {
+                    waiting = nil
+                    do throws(CommandFailure) {
+                        ahead = try videos.requests(for: path, like: template)[...]
+                    } catch {
+                        hasFailed = true
+                        onFailure(error)
+                    }
+                }
             }
             return ahead.popFirst()
         }
@@ -47,7 +70,7 @@ struct RequestStream: Sequence {
     }
 
     /// The bytes of a file; nil if it cannot be read: then the job names the file, and fails with the reason.
-    private static func content(ofFileAt path: String) -> InlineContent? {
+    static func content(ofFileAt path: String) -> InlineContent? {
         guard let bytes = try? ImageFile.bytes(of: path), !bytes.isEmpty else { return nil }
         return InlineContent(bytes)
     }

@@ -29,6 +29,8 @@ struct ResultRecord {
     var failure: JobFailure?
     var parameters: String
     var document: ResultDocument?
+    /// Which frame of a video it is; nil for an image.
+    var frame: FrameOfVideo?
 
     /// Where the bytes of an image are that is kept in a queue.
     struct InlineSource {
@@ -68,6 +70,32 @@ struct ResultRecord {
                 .inputOutput,
                 "the stored result of job \(job.id) cannot be read: \(error). Run the job again"
             )
+        }
+    }
+
+    /// The records of the frames that the job looked at; the record itself for an image, or a job without a result.
+    ///
+    /// - Parameter result: What the job stored.
+    /// - Returns: In the order of the frames.
+    func frames(in result: String?) -> [ResultRecord] {
+        guard let result, document != nil, VideoJob.isVideo(parameters: parameters),
+            let object = try? JSONSerialization.jsonObject(with: Data(result.utf8)) as? [String: Any],
+            let frames = object["frames"] as? [[String: Any]]
+        else { return [self] }
+        return frames.compactMap { frame in
+            var whole = object
+            whole["frames"] = nil
+            for key in ["predictions", "timing_ms"] { whole[key] = frame[key] }
+            guard let index = frame["frame"] as? Int, let seconds = frame["time_s"] as? Double,
+                let hash = frame["sha256"] as? String,
+                let data = try? JSONSerialization.data(withJSONObject: whole),
+                var document = try? ResultDocument(decoding: String(decoding: data, as: UTF8.self))
+            else { return nil }
+            document.image.sha256 = hash
+            var record = self
+            record.document = document
+            record.frame = FrameOfVideo(index: index, seconds: seconds)
+            return record
         }
     }
 
@@ -119,6 +147,8 @@ struct ResultRecord {
             "started_at": startedAt.json,
             "finished_at": finishedAt.json,
             "worker": worker.map(JSONValue.string) ?? .null,
+            "frame": frame.map { .int($0.index) } ?? .null,
+            "time_s": frame.map { .double($0.seconds) } ?? .null,
             "image": parts["image"] ?? .null,
             "attempts": .int(attempts),
             "error": error ?? .null,
@@ -142,7 +172,8 @@ struct ResultRecord {
     var lines: [String] { resultLines + (history ?? []).map { "  \($0.line)" } }
 
     private var resultLines: [String] {
-        let heading = [job.map { "job \($0)" }, URL(filePath: source).lastPathComponent].compactMap { $0 }
+        let place = frame.map { String(format: "frame %d at %.3f s", $0.index, $0.seconds) }
+        let heading = [job.map { "job \($0)" }, URL(filePath: source).lastPathComponent, place].compactMap { $0 }
             .joined(separator: "  ")
         if let failure { return ["\(heading)  failed: \(failure.kind): \(failure.message)"] }
         guard let document else { return ["\(heading)  \(state)"] }

@@ -71,7 +71,8 @@ struct ResultStream {
             for record in records {
                 if record.state == .failed || record.state == .cancelled { outcome.failedCount += 1 }
                 if !record.state.isFinal { outcome.unfinishedCount += 1 }
-                try printer.print(ResultRecord(record, in: queue, withHistory: withHistory))
+                let whole = try ResultRecord(record, in: queue, withHistory: withHistory)
+                for frame in whole.frames(in: record.result) { try printer.print(frame) }
             }
         }
     }

@@ -15,6 +15,7 @@ struct RunAloneCommand: ParsableCommand {
 
     @OptionGroup var weights: WeightsOptions
     @OptionGroup var engine: EngineOptions
+    @OptionGroup var urls: URLOptions
 
     func run() throws {
         // Who stops the worker must not look like a job that kills its process: the worker decides when this one ends.
@@ -26,7 +27,7 @@ struct RunAloneCommand: ParsableCommand {
         let answer: [UInt8]
         do throws(InferenceError) {
             let setup = try EngineSetup(engine, directory: weights.directory)
-            answer = job.run(limits: engine.limits) { model throws(InferenceError) in
+            answer = job.run(limits: engine.limits, urls: urls.policy) { model throws(InferenceError) in
                 try setup.makePredictor(for: model)
             }
         } catch {

@@ -4,7 +4,9 @@ import ArgumentParser
 import Foundation
 import YoloqInference
 import YoloqJobs
+import YoloqVideo
 import YoloqVision
+import YoloqWorkers
 
 /// `yoloq submit`: puts images into the queue.
 struct SubmitCommand: ParsableCommand {
@@ -14,13 +16,15 @@ struct SubmitCommand: ParsableCommand {
         discussion: """
             When the command has ended well, the jobs are stored safely and some worker will run them. On a terminal it \
             prints what to type next; into a pipe, the jobs' ids. An image that changes before it is run is reported, not \
-            silently run.
+            silently run. A video becomes a batch of jobs for segments of its frames: use --batch NAME with status, wait, \
+            result and cancel.
             """
     )
 
     @Argument(
         help: ArgumentHelp(
-            "Image files, folders with images, or quoted patterns; - for an image's bytes on standard input.",
+            "Image files, folders with images, quoted patterns, or URLs, which the worker fetches; - for an image's bytes on "
+                + "standard input.",
             valueName: "image"
         )
     )
@@ -45,6 +49,20 @@ struct SubmitCommand: ParsableCommand {
     @Flag(help: "Keep the images' bytes in the queue, each content once, so that the files are needed no more.")
     var inline = false
 
+    @Option(help: ArgumentHelp("Of videos, look at every n-th frame (1).", valueName: "n"))
+    var every: Int?
+
+    @Option(help: ArgumentHelp("Of videos, look at so many frames of each second.", valueName: "rate"))
+    var fps: Double?
+
+    @Flag(
+        help: """
+            Let URLs lead to this machine and to private networks too, if the worker allows it. Only for URLs whose origin \
+            you trust.
+            """
+    )
+    var allowPrivateUrls = false
+
     @Option(help: ArgumentHelp("Refuse, with status 75, if more jobs than this would wait.", valueName: "count"))
     var maxQueued: Int?
 
@@ -65,28 +83,58 @@ struct SubmitCommand: ParsableCommand {
             throw ValidationError("- stands alone: an image's bytes on standard input")
         }
         guard !null || fromFile != nil else { throw ValidationError("--null is about --from-file") }
+        guard every == nil || fps == nil else { throw ValidationError("--every and --fps exclude each other") }
+        guard every.map({ $0 > 0 }) ?? true, fps.map({ $0 > 0 && $0 <= 1000 }) ?? true else {
+            throw ValidationError("--every is a number from 1, --fps is more than 0 and at most 1000")
+        }
+        let hasVideo = images.contains(where: isVideo)
+        guard !hasVideo || !inline else {
+            throw ValidationError("--inline is about images: videos stay where they are")
+        }
+        guard !hasVideo || jobOptions.latest == nil else {
+            throw ValidationError("--latest is about single images: the segments of a video would cancel each other")
+        }
+        guard !inline || !images.contains(where: URLSource.isURL) else {
+            throw ValidationError("--inline is about files: a URL is fetched by the worker, when the job runs")
+        }
     }
 
     func run() throws {
         let inputs = try images == ["-"] ? nil : checkedInputs()
         let model = try modelOptions.resolve()
-        let parameters = try prediction.parameters(for: model.card)
+        let parameters = try prediction.parameters(for: model.card).json.description
         let now = Timestamp.now()
         let template = jobOptions.request(
             ModelReference(name: model.name, path: model.path, sha256: model.sha256),
-            parameters: parameters.json.description,
+            parameters: allowPrivateUrls ? URLSource.allowingPrivate(parameters) : parameters,
             now: now
         )
         try queueOptions.withQueue(create: true) { queue in
-            var submission = Submission(command: self, queue: queue, model: model.name, now: now)
+            var command = self
+            if images.contains(where: isVideo) {
+                command.jobOptions.batch = jobOptions.batch ?? VideoRequests.newBatchName()
+            }
+            var submission = Submission(command: command, queue: queue, model: model.name, now: now)
             if let inputs {
-                try submission.submit(RequestStream(paths: inputs, template: template, isInline: inline))
+                var template = template
+                template.batch = command.jobOptions.batch
+                var requests = RequestStream(paths: inputs, template: template, isInline: inline)
+                requests.videos = VideoRequests(selection: fps.map { .perSecond($0) } ?? .every(every ?? 1))
+                let failure = Locked<CommandFailure?>(nil)
+                requests.onFailure = { reason in failure.withLock { $0 = reason } }
+                try submission.submit(requests)
+                if let failure = failure.withLock(\.self) { throw failure }
             } else {
                 try submission.submit([requestFromStandardInput(like: template)])
             }
             guard wait else { return }
             try waitAndPrint(submission.ids, in: queue)
         }
+    }
+
+    /// Whether an argument names a video.
+    private func isVideo(_ argument: String) -> Bool {
+        !URLSource.isURL(argument) && VideoRequests.isVideo(argument)
     }
 
     /// The images that were named; all exist, unless the missing ones are to be passed over.
@@ -158,12 +206,12 @@ private struct Submission {
                         return Array(names.prefix(receipts.count))
                     }
                 )
-                bar.update(count, of: total)
+                bar.update(count, of: max(total, count))
             }
         } catch {
             bar.finish()
             if let first, let last {
-                Console.complain("\(count) of \(total) are stored, as jobs \(first) to \(last)")
+                Console.complain("\(count) of \(max(total, count)) are stored, as jobs \(first) to \(last)")
             }
             throw error
         }

@@ -22,6 +22,7 @@ struct WorkerCommand: ParsableCommand {
     @OptionGroup var queueOptions: QueueOptions
     @OptionGroup var weights: WeightsOptions
     @OptionGroup var engine: EngineOptions
+    @OptionGroup(title: "URLs") var urls: URLOptions
 
     @Option(help: "How many jobs to run at once: a number, or auto for one a core.")
     var threads = ThreadCount.auto
@@ -48,6 +49,7 @@ struct WorkerCommand: ParsableCommand {
         options.serves = try servedModels(in: directory)
         options.untilEmpty = untilEmpty
         options.limits = engine.limits
+        options.urls = urls.policy
         if let grace { options.grace = grace.duration }
         if let keepSucceeded {
             options.retention.times[.succeeded] = keepSucceeded.duration
@@ -97,7 +99,7 @@ struct WorkerCommand: ParsableCommand {
         #endif
         return IsolatedProcess(
             executable: executable,
-            arguments: ["run-alone"] + weights.arguments + engine.arguments,
+            arguments: ["run-alone"] + weights.arguments + engine.arguments + urls.arguments,
             queue: queue
         )
     }

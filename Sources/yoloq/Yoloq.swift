@@ -20,7 +20,8 @@ struct Yoloq: ParsableCommand {
             """,
         version: yoloqVersion,
         subcommands: [
-            SubmitCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self, WaitCommand.self,
+            SubmitCommand.self, WatchCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self,
+            WaitCommand.self,
             ListCommand.self, ExplainCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self,
             ResumeCommand.self,
             PruneCommand.self, PredictCommand.self, ModelsCommand.self, DoctorCommand.self, DBCommand.self,

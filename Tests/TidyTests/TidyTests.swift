@@ -35,7 +35,8 @@ struct TidyTests {
         ("CYoloqJPEG", ["YoloqImages"]), ("CSPNG", ["YoloqImages"]), ("CWebP", ["YoloqImages"]),
         ("CYoloqTIFF", ["YoloqImages"]), ("CYoloqHEIF", ["YoloqImages"]), ("ArgumentParser", ["yoloq"]),
         ("Crypto", ["YoloqInference", "YoloqJobs", "YoloqDownloads"]), ("AsyncHTTPClient", ["YoloqDownloads"]),
-        ("Yams", ["YoloqVision"]), ("YoloqDownloads", ["yoloq"]),
+        ("Yams", ["YoloqVision"]), ("YoloqDownloads", ["YoloqWorkers", "yoloq"]),
+        ("YoloqVideo", ["YoloqWorkers", "yoloq"]),
         ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
         ("YoloqJobs", ["YoloqWorkers", "yoloq"]), ("YoloqOpenVINO", ["YoloqInference"]),
     ])

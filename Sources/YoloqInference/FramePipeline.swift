@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import YoloqImages
+package import YoloqVision
+
+extension Predictor where E: ~Copyable {
+    /// Finds what the model knows in a decoded frame, and puts together what is told of the run.
+    ///
+    /// - Parameters:
+    ///   - frame: Upright.
+    ///   - parameters: This run's alone.
+    ///   - modelSHA256: Goes into the provenance.
+    ///   - decoding: How long it took to decode the frame.
+    /// - Returns: The document; its image's hash is that of the pixels, (height, width, 3), red first.
+    /// - Throws: `ImageFailure`. The predictor stays usable.
+    package mutating func process(
+        frame: borrowing RGBImage,
+        parameters: PredictionParameters,
+        modelSHA256: String,
+        decoding: Duration
+    ) throws(ImageFailure) -> ResultDocument {
+        let found: PredictedImage
+        do throws(InferenceError) {
+            found = try predict(frame, parameters: parameters)
+        } catch {
+            throw ImageFailure(error)
+        }
+        var timing = ResultDocument.Timing()
+        timing.decode = decoding.roundedMilliseconds
+        timing.preprocess = found.preprocess.roundedMilliseconds
+        timing.inference = found.inference.roundedMilliseconds
+        timing.postprocess = found.postprocess.roundedMilliseconds
+        return ResultDocument(
+            task: card.task,
+            image: ResultDocument.Image(
+                width: frame.width,
+                height: frame.height,
+                sha256: frame.withUnsafePixels { sha256Text(UnsafeRawBufferPointer($0)) }
+            ),
+            warnings: [],
+            predictions: found.predictions.map { ResultDocument.Detection($0, names: card.classNames) },
+            provenance: ResultDocument.Provenance(
+                modelSHA256: modelSHA256,
+                engine: engineName,
+                precision: precision,
+                input: [found.input.height, found.input.width],
+                letterbox: found.letterbox
+            ),
+            timing: timing
+        )
+    }
+}

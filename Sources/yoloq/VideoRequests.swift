@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import YoloqJobs
+import YoloqVideo
+import YoloqVision
+
+/// Makes jobs of a video: one for each segment of frames.
+struct VideoRequests: Sendable {
+    /// Endings of videos.
+    static let suffixes: Set<String> = [
+        "asf", "avi", "flv", "gif", "ivf", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ts", "webm", "wmv",
+    ]
+
+    /// Which frames to look at.
+    let selection: FrameSelection
+
+    /// Whether a name ends as those of videos do.
+    static func isVideo(_ path: String) -> Bool {
+        guard let dot = path.lastIndex(of: ".") else { return false }
+        return suffixes.contains(path[dot...].dropFirst().lowercased())
+    }
+
+    /// A name for the batch of a submit with videos.
+    static func newBatchName() -> String {
+        "video-" + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+
+    /// The jobs of a video.
+    ///
+    /// - Parameters:
+    ///   - path: The video; one that cannot be read becomes a job that fails with the reason.
+    ///   - template: A job without a source.
+    /// - Returns: At least one job.
+    /// - Throws: `CommandFailure` with status 69 if there is no ffprobe.
+    func requests(for path: String, like template: JobRequest) throws(CommandFailure) -> [JobRequest] {
+        let info: VideoInfo
+        do throws(VideoError) {
+            info = try VideoInfo(path: path)
+        } catch {
+            guard error.code != .ffmpegMissing else { throw CommandFailure(.noEngine, error.message) }
+            return [request(like: template, path, nil)]
+        }
+        return VideoSegment.segments(of: info, selection).map { request(like: template, path, $0) }
+    }
+
+    private func request(like template: JobRequest, _ path: String, _ segment: VideoSegment?) -> JobRequest {
+        var request = template
+        request.source = path
+        request.content = segment.map { InlineContent($0.encoded) }
+        request.reusesResults = template.reusesResults && segment != nil
+        if let key = template.key, let segment { request.key = "\(key) \(segment.number)" }
+        let choice: JSONValue.Member =
+            switch selection {
+            case .every(let step): .init("every", .int(step))
+            case .perSecond(let rate): .init("fps", .double(rate))
+            }
+        let video = JSONValue.object([
+            .init("segment", segment.map { .int($0.number) } ?? .null),
+            .init("segments", segment.map { .int($0.count) } ?? .null), choice,
+        ])
+        request.parameters = "\(template.parameters.dropLast()),\"video\":\(video)}"
+        return request
+    }
+}
+
+/// A frame of a video in the result of its segment.
+struct FrameOfVideo {
+    /// Its place in the video, from 0.
+    let index: Int
+    /// When it is shown, in seconds after the first frame.
+    let seconds: Double
+}

@@ -1,0 +1,1 @@
+../YoloqVideoTests/Clip.swift
