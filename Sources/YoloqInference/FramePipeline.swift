@@ -38,7 +38,9 @@ extension Predictor where E: ~Copyable {
                 sha256: frame.withUnsafePixels { sha256Text(UnsafeRawBufferPointer($0)) }
             ),
             warnings: [],
-            predictions: found.predictions.map { ResultDocument.Detection($0, names: card.classNames) },
+            predictions: found.predictions.map {
+                ResultDocument.Detection($0, task: card.task, names: card.classNames)
+            },
             provenance: ResultDocument.Provenance(
                 modelSHA256: modelSHA256,
                 engine: engineName,

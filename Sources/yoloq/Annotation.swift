@@ -52,7 +52,7 @@ extension RGBImage {
                 drawLine(
                     from: places[limb.from],
                     to: places[limb.to],
-                    lineWidth: max(lineWidth / 2, 1),
+                    lineWidth: (lineWidth + 1) / 2,
                     color: .palette(forClass: limb.part.rawValue)
                 )
             }

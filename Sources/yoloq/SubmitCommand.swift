@@ -285,6 +285,7 @@ extension PredictionParameters {
             "agnostic_nms": .bool(isClassAgnostic),
             "imgsz": imageSize.map(JSONValue.int) ?? .null,
             "letterbox": .string(letterbox.rawValue),
+            "retina_masks": .bool(isMaskNative),
         ]
     }
 }

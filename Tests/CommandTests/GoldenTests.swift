@@ -48,7 +48,13 @@ struct GoldenTests {
         )
         let card: [String: Any] = ["family": "yolox", "names": (0..<names.count).compactMap { names["\($0)"] }]
         try JSONSerialization.data(withJSONObject: card).write(to: URL(filePath: folder + "/yolox_nano.card.json"))
-        try check(Golden.all(in: "golden", model: "yolox_nano"), of: "yolox_nano", in: folder, images: "images", expecting: 5)
+        try check(
+            Golden.all(in: "golden", model: "yolox_nano"),
+            of: "yolox_nano",
+            in: folder,
+            images: "images",
+            expecting: 5
+        )
     }
 
     private struct Names: Decodable {

@@ -34,7 +34,7 @@ struct ModelsCommandTests {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let names = (0..<8).map { "\"shape \($0)\"" }.joined(separator: ", ")
         let text = """
-            {"schema": 1, "cards": {"c": {"family": "drawn", "names": [\(names)]}},
+            {"schema": 1, "cards": {"c": {"family": "yolov8", "names": [\(names)]}},
              "models": [{"name": "drawn", "url": "\(url)", \(sha256.map { "\"sha256\": \"\($0)\", " } ?? "")
              "bytes": \(Self.demo.count), "license": "Apache-2.0", "card": "c"}]}
             """
@@ -53,7 +53,7 @@ struct ModelsCommandTests {
 
         let model = try #require(try yoloq("models", "inspect", "drawn", "--json").objects.first)
         #expect((model["names"] as? [String])?.first == "shape 0")
-        #expect(model["family"] as? String == "drawn")
+        #expect(model["family"] as? String == "yolov8")
         let files = try #require(model["files"] as? [[String: Any]])
         #expect(files.map { $0["role"] as? String } == ["onnx", "card"])
         #expect(files.first?["sha256"] as? String == Self.demoHash)
@@ -181,7 +181,7 @@ struct ModelsCommandTests {
         let folder = site.folder + "/mine"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try Data(Self.demo).write(to: URL(filePath: folder + "/best.onnx"))
-        try Data(#"{"family": "drawn"}"#.utf8).write(to: URL(filePath: folder + "/best.card.json"))
+        try Data(#"{"family": "yolov8"}"#.utf8).write(to: URL(filePath: folder + "/best.card.json"))
         #expect(try yoloq("models", "add", folder + "/best.onnx", "--name", "m", "--no-check").status == ExitCode.ok)
         #expect(try names(in: weights) == ["m.card.json", "m.onnx", "models.json"])
         #expect(try yoloq("models", "verify", "m", "--no-check").status == ExitCode.ok)

@@ -65,12 +65,12 @@ struct CardFileTests {
 
     @Test func `a card fills in what a model lacks and overrides what it has`() throws {
         let bytes = TinyModel(metadata: [("task", "detect"), ("stride", "32"), ("version", "1")]).bytes
-        let file = try card(#"{"stride": 64, "names": \#(names(80)), "family": "mine"}"#)
+        let file = try card(#"{"stride": 64, "names": \#(names(80)), "family": "yolov9"}"#)
         let card = try bytes.withUnsafeBytes { try ModelCard(onnx: $0, card: file) }
         #expect(card.stride == 64)
         #expect(card.classNames.count == 80)
         #expect(card.classNames[79] == "n79")
-        #expect(card.family == "mine")
+        #expect(card.family == "yolov9")
         #expect(card.metadata["version"] == "1")
         let plain = try bytes.withUnsafeBytes { try ModelCard(onnx: $0) }
         #expect(plain.stride == 32)
