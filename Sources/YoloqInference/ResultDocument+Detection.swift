@@ -126,15 +126,23 @@ extension ResultDocument.Detection {
 
     /// The entry in the order of keys in which it is printed.
     public var json: JSONValue {
+        var members = summaryMembers
+        if let rotated { members.append(.init("rotated", rotated.json)) }
+        if let mask { members.append(.init("mask", mask.json)) }
+        return .object(members)
+    }
+
+    /// The entry with the keys of Ultralytics' `Results.summary()` alone.
+    public var summary: JSONValue { .object(summaryMembers) }
+
+    private var summaryMembers: [JSONValue.Member] {
         var members: [JSONValue.Member] = [
             .init("name", .string(name)), .init("class", .int(`class`)), .init("confidence", .double(confidence)),
         ]
         if let box { members.append(.init("box", box.json)) }
-        if let rotated { members.append(.init("rotated", rotated.json)) }
         if let segments { members.append(.init("segments", ["x": .list(segments.x), "y": .list(segments.y)])) }
         if let keypoints { members.append(.init("keypoints", keypoints.json)) }
-        if let mask { members.append(.init("mask", mask.json)) }
-        return .object(members)
+        return members
     }
 }
 

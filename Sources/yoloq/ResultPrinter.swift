@@ -16,11 +16,16 @@ enum ResultFormat: String, ExpressibleByArgument, CaseIterable {
     case jsonl
     /// What Ultralytics' `Results.to_json()` gives: one list a line, in the order of the jobs.
     case ultralytics
+    /// One prediction a line, for spreadsheets (RFC 4180).
+    case csv
 }
 
 /// How results are printed and drawn.
 struct ResultOptions: ParsableArguments {
-    @Option(help: "text, json (one array), jsonl (one object a line) or ultralytics (one list a line).")
+    @Option(
+        help:
+            "text, json (one array), jsonl (one object a line), ultralytics (one list a line) or csv (one prediction a line)."
+    )
     var format: ResultFormat?
 
     @Flag(help: "The same as --format jsonl.")
@@ -29,18 +34,60 @@ struct ResultOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Draw the results and write the pictures into this folder.", valueName: "folder"))
     var plot: String?
 
+    @Option(
+        name: .customLong("class"),
+        help: ArgumentHelp("Show only predictions of these classes, by name or number.", valueName: "person,0")
+    )
+    var classes: String?
+
+    @Option(help: "Show only predictions that are at least this sure, 0 to 1.")
+    var minConfidence: Double?
+
     func validate() throws {
+        guard minConfidence.map((0...1).contains) ?? true else {
+            throw ValidationError("--min-confidence is from 0 to 1")
+        }
         guard !json || format == nil || format == .jsonl else {
             throw ValidationError("--json and --format \(format?.rawValue ?? "") exclude each other")
         }
     }
 
     /// A printer that does what the options say.
-    var printer: ResultPrinter { ResultPrinter(format: json ? .jsonl : format ?? .text, plotFolder: plot) }
+    var printer: ResultPrinter {
+        var printer = ResultPrinter(format: json ? .jsonl : format ?? .text, plotFolder: plot)
+        printer.filter = PredictionFilter(classes: classes, minConfidence: minConfidence)
+        return printer
+    }
+}
+
+/// Which predictions of a stored result are shown; nothing is run again.
+struct PredictionFilter {
+    private let classes: Set<String>?
+    private let minConfidence: Double
+
+    /// Takes names and numbers of classes, separated by commas; nil for all.
+    init(classes: String? = nil, minConfidence: Double? = nil) {
+        self.classes = classes.map { text in
+            Set(text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) })
+        }
+        self.minConfidence = minConfidence ?? 0
+    }
+
+    /// The record with the predictions that are shown.
+    func callAsFunction(_ record: ResultRecord) -> ResultRecord {
+        var record = record
+        record.document?.predictions.removeAll { prediction in
+            guard prediction.confidence >= minConfidence else { return true }
+            return classes.map { !$0.contains(prediction.name) && !$0.contains("\(prediction.class)") } ?? false
+        }
+        return record
+    }
 }
 
 /// Prints results one by one as they come.
 struct ResultPrinter {
+    /// What is shown of each result.
+    var filter = PredictionFilter()
     private let format: ResultFormat
     private var plot: Plot?
     private var count = 0
@@ -53,14 +100,17 @@ struct ResultPrinter {
 
     /// Prints one result, and draws it if asked to; a picture that cannot be drawn is complained of and passed over.
     ///
-    /// - Parameter record: The result.
+    /// - Parameter whole: The result.
     /// - Throws: `CommandFailure` if the output cannot be written.
-    mutating func print(_ record: ResultRecord) throws(CommandFailure) {
+    mutating func print(_ whole: ResultRecord) throws(CommandFailure) {
+        let record = filter(whole)
+        if count == 0, format == .csv { Console.print(ResultRecord.csvHeader) }
         switch format {
         case .text: record.lines.forEach(Console.print)
         case .json: Console.print((count == 0 ? "[" : ",") + record.json.description)
         case .jsonl: Console.print(record.json.description)
         case .ultralytics: Console.print(record.ultralytics.description)
+        case .csv: record.csv.forEach(Console.print)
         }
         count += 1
         do throws(CommandFailure) {
@@ -77,6 +127,7 @@ struct ResultPrinter {
     /// - Throws: `CommandFailure` with status 66 if a picture could not be drawn.
     func finish() throws(CommandFailure) {
         if format == .json { Console.print(count == 0 ? "[]" : "]") }
+        if format == .csv, count == 0 { Console.print(ResultRecord.csvHeader) }
         if let plot { Console.note("\(counted(plot.names.count, "picture")) in \(plot.folder)") }
         guard undrawnCount == 0 else {
             throw CommandFailure(.noInput, "\(counted(undrawnCount, "result")) could not be drawn")

@@ -165,7 +165,7 @@ struct ResultRecord {
 
     /// The list that Ultralytics' `Results.summary()` gives; null unless the job succeeded.
     var ultralytics: JSONValue {
-        document.map { .array($0.predictions.map(\.json)) } ?? .null
+        document.map { .array($0.predictions.map(\.summary)) } ?? .null
     }
 
     /// For people: a heading, a line for each prediction, and one for each try if they were asked for.
