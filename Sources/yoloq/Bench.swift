@@ -78,7 +78,9 @@ struct Bench {
             try victim.waitUntilReady()
             let killedAt = victim.kill()
             let heir = try BenchChild(["take-over", database, durability.rawValue, "recovery", "1", "1"])
-            guard let claimedAt = try heir.finish().first?.first else {
+            let numbers = try heir.finish()
+            victim.waitUntilExit()
+            guard let claimedAt = numbers.first?.first else {
                 throw CommandFailure(.inputOutput, "a process of the benchmark has printed nothing")
             }
             return Double(claimedAt - killedAt) / 1000

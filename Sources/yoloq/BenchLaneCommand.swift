@@ -119,13 +119,15 @@ final class BenchChild {
     /// Lets it go on.
     func start() throws { try input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8)) }
 
-    /// Kills it, and returns when, by `monotonicNanoseconds`.
+    /// Kills it, and returns when, by `monotonicNanoseconds`; `waitUntilExit` takes longer to notice than the kernel.
     func kill() -> Int64 {
         let killedAt = monotonicNanoseconds()
         Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
         return killedAt
     }
+
+    /// Waits for its end.
+    func waitUntilExit() { process.waitUntilExit() }
 
     /// Waits for its end and returns the numbers of each line behind the first.
     func finish() throws -> [[Int64]] {
