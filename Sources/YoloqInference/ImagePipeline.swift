@@ -7,7 +7,7 @@ extension Predictor where E: ~Copyable {
     /// Reads an image file, finds what the model knows in it, and puts together what is stored of the run.
     ///
     /// - Parameters:
-    ///   - path: A JPEG or PNG file.
+    ///   - path: An image file.
     ///   - parameters: This run's alone.
     ///   - modelSHA256: Goes into the provenance.
     ///   - limits: What an image may have at most.

@@ -54,15 +54,18 @@ final class ChildProgram {
         }
         for end in outputs + errors { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         _ = fcntl(errors[0], F_SETFL, O_NONBLOCK)
-        let result = ChildProgram.spawn(name, arguments, output: outputs[1], errors: errors[1])
-        close(outputs[1])
-        close(errors[1])
+        defer {
+            close(outputs[1])
+            close(errors[1])
+        }
         (output, self.errors) = (outputs[0], errors[0])
-        child = result.child
-        guard result.code == 0 else {
+        do throws(ProgramStartError) {
+            child = try startProgram(name, arguments, input: nil, output: outputs[1], errors: errors[1])
+        } catch {
+            child = 0
             status = 0
-            guard result.code == ENOENT else {
-                throw VideoError(.unreadable, "cannot start \(name): \(String(cString: strerror(result.code)))")
+            guard error.code == ENOENT else {
+                throw VideoError(.unreadable, "cannot start \(name): \(String(cString: strerror(error.code)))")
             }
             throw VideoError(
                 .ffmpegMissing,
@@ -79,45 +82,6 @@ final class ChildProgram {
         }
         close(output)
         close(errors)
-    }
-
-    private static func spawn(
-        _ name: String,
-        _ arguments: [String],
-        output: Int32,
-        errors: Int32
-    ) -> (child: pid_t, code: Int32) {
-        #if canImport(Darwin)
-            var actions: posix_spawn_file_actions_t?
-            var attributes: posix_spawnattr_t?
-        #else
-            var actions = posix_spawn_file_actions_t()
-            var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // A group of its own: Ctrl-C is for the worker, which lets the job finish.
-        posix_spawnattr_setpgroup(&attributes, 0)
-        // Signals as a program expects them, whatever this process ignores.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGPIPE] { sigaddset(&signals, number) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-        )
-        var argv = ([name] + arguments).map { strdup($0) } + [nil]
-        defer { for argument in argv { free(argument) } }
-        var child: pid_t = 0
-        let code = posix_spawnp(&child, name, &actions, &attributes, &argv, environ)
-        return (child, code)
     }
 
     /// Reads its output until the buffer is full or there is no more.

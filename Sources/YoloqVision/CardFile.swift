@@ -149,33 +149,3 @@ extension VisionError {
         VisionError(code: .modelInvalid, message: "cannot use the card file: \(what). \(advice)")
     }
 }
-
-/// Any JSON, as far as a card can hold it.
-private indirect enum JSONContent: Decodable {
-    case null
-    case bool(Bool)
-    case int(Int)
-    case double(Double)
-    case string(String)
-    case array([JSONContent])
-    case object([String: JSONContent])
-
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if value.decodeNil() {
-            self = .null
-        } else if let flag = try? value.decode(Bool.self) {
-            self = .bool(flag)
-        } else if let number = try? value.decode(Int.self) {
-            self = .int(number)
-        } else if let number = try? value.decode(Double.self) {
-            self = .double(number)
-        } else if let text = try? value.decode(String.self) {
-            self = .string(text)
-        } else if let values = try? value.decode([JSONContent].self) {
-            self = .array(values)
-        } else {
-            self = .object(try value.decode([String: JSONContent].self))
-        }
-    }
-}

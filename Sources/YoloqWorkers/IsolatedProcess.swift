@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import YoloqJobs
+internal import YoloqVideo
 
 #if canImport(Darwin)
     import Darwin
@@ -47,54 +48,19 @@ public struct IsolatedProcess: Sendable {
         }
         var ends: [Int32] = [-1, -1]
         guard makeSocketPair(&ends) else { return cannotStart(errno) }
-        let process = spawn(on: ends[1])
-        close(ends[1])
         defer { close(ends[0]) }
-        switch process {
-        case .failure(let error): return cannotStart(error.code)
-        case .success(let child):
-            deliver(IsolatedJob.encode(claim, model, bytes: bytes), to: ends[0])
-            let answer = readAll(from: ends[0], child: child, isWanted: isWanted)
-            var status: Int32 = 0
-            while waitpid(child, &status, 0) < 0, errno == EINTR {}
-            return ending(status, answer, claim, bytes: bytes)
+        let child: pid_t
+        do throws(ProgramStartError) {
+            defer { close(ends[1]) }
+            child = try startProgram(executable, arguments, input: ends[1], output: ends[1], errors: nil)
+        } catch {
+            return cannotStart(error.code)
         }
-    }
-
-    private struct SpawnError: Error { let code: Int32 }
-
-    /// Starts the child with a socket as its standard input and output.
-    private func spawn(on socket: Int32) -> Result<pid_t, SpawnError> {
-        #if canImport(Darwin)
-            var actions: posix_spawn_file_actions_t?
-            var attributes: posix_spawnattr_t?
-        #else
-            var actions = posix_spawn_file_actions_t()
-            var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, socket, STDIN_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, socket, STDOUT_FILENO)
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // A group of its own: Ctrl-C is for the worker, which lets the job finish.
-        posix_spawnattr_setpgroup(&attributes, 0)
-        // Signals as a program expects them, whatever this process ignores.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGPIPE] { sigaddset(&signals, number) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-        )
-        var argv = ([executable] + arguments).map { strdup($0) } + [nil]
-        defer { for argument in argv { free(argument) } }
-        var child: pid_t = 0
-        let code = posix_spawn(&child, executable, &actions, &attributes, &argv, environ)
-        return code == 0 ? .success(child) : .failure(SpawnError(code: code))
+        deliver(IsolatedJob.encode(claim, model, bytes: bytes), to: ends[0])
+        let answer = readAll(from: ends[0], child: child, isWanted: isWanted)
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        return ending(status, answer, claim, bytes: bytes)
     }
 
     private func deliver(_ bytes: [UInt8], to socket: Int32) {

@@ -91,49 +91,6 @@ struct ModelRegistry: Decodable, Sendable {
     }
 }
 
-/// Any JSON, to be written again.
-private indirect enum JSONContent: Decodable, Sendable {
-    case null
-    case bool(Bool)
-    case int(Int)
-    case double(Double)
-    case string(String)
-    case array([JSONContent])
-    case object([String: JSONContent])
-
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if value.decodeNil() {
-            self = .null
-        } else if let flag = try? value.decode(Bool.self) {
-            self = .bool(flag)
-        } else if let number = try? value.decode(Int.self) {
-            self = .int(number)
-        } else if let number = try? value.decode(Double.self) {
-            self = .double(number)
-        } else if let text = try? value.decode(String.self) {
-            self = .string(text)
-        } else if let values = try? value.decode([JSONContent].self) {
-            self = .array(values)
-        } else {
-            self = .object(try value.decode([String: JSONContent].self))
-        }
-    }
-
-    /// With the members of objects by their keys.
-    var json: JSONValue {
-        switch self {
-        case .null: .null
-        case .bool(let flag): .bool(flag)
-        case .int(let number): .int(number)
-        case .double(let number): .double(number)
-        case .string(let text): .string(text)
-        case .array(let values): .array(values.map(\.json))
-        case .object(let members): .object(members.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) })
-        }
-    }
-}
-
 extension String {
     /// Whether it can be the name of a model: a file's name that is shown and is no path.
     var isModelName: Bool {
