@@ -27,27 +27,15 @@ extension Predictor where E: ~Copyable {
         }
         var timing = ResultDocument.Timing()
         timing.decode = decoding.roundedMilliseconds
-        timing.preprocess = found.preprocess.roundedMilliseconds
-        timing.inference = found.inference.roundedMilliseconds
-        timing.postprocess = found.postprocess.roundedMilliseconds
-        return ResultDocument(
-            task: card.task,
+        return document(
+            of: found,
             image: ResultDocument.Image(
                 width: frame.width,
                 height: frame.height,
                 sha256: frame.withUnsafePixels { sha256Text(UnsafeRawBufferPointer($0)) }
             ),
             warnings: [],
-            predictions: found.predictions.map {
-                ResultDocument.Detection($0, task: card.task, names: card.classNames)
-            },
-            provenance: ResultDocument.Provenance(
-                modelSHA256: modelSHA256,
-                engine: engineName,
-                precision: precision,
-                input: [found.input.height, found.input.width],
-                letterbox: found.letterbox
-            ),
+            modelSHA256: modelSHA256,
             timing: timing
         )
     }

@@ -62,17 +62,39 @@ extension Predictor where E: ~Copyable {
         var timing = ResultDocument.Timing()
         timing.load = input.loading.roundedMilliseconds
         timing.decode = (decodedAt - start).roundedMilliseconds
+        return document(
+            of: found,
+            image: ResultDocument.Image(width: decoded.image.width, height: decoded.image.height, sha256: sha256),
+            warnings: decoded.warnings,
+            modelSHA256: modelSHA256,
+            timing: timing
+        )
+    }
+
+    /// Puts together what is stored of a run.
+    ///
+    /// - Parameters:
+    ///   - found: What the network found.
+    ///   - image: What it looked at.
+    ///   - warnings: What the decoder found odd.
+    ///   - modelSHA256: Goes into the provenance.
+    ///   - timing: Of the stages before the network.
+    /// - Returns: The document.
+    func document(
+        of found: PredictedImage,
+        image: ResultDocument.Image,
+        warnings: [String],
+        modelSHA256: String,
+        timing: ResultDocument.Timing
+    ) -> ResultDocument {
+        var timing = timing
         timing.preprocess = found.preprocess.roundedMilliseconds
         timing.inference = found.inference.roundedMilliseconds
         timing.postprocess = found.postprocess.roundedMilliseconds
         return ResultDocument(
             task: card.task,
-            image: ResultDocument.Image(
-                width: decoded.image.width,
-                height: decoded.image.height,
-                sha256: sha256
-            ),
-            warnings: decoded.warnings,
+            image: image,
+            warnings: warnings,
             predictions: found.predictions.map {
                 ResultDocument.Detection($0, task: card.task, names: card.classNames)
             },
