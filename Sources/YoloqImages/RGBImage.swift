@@ -109,6 +109,23 @@ public struct RGBImage: ~Copyable, @unchecked Sendable {
         return image
     }
 
+    /// Copies a part of the image.
+    ///
+    /// - Parameters:
+    ///   - columns: At least one; inside the image.
+    ///   - rows: At least one; inside the image.
+    /// - Returns: The part as an image of its own.
+    public borrowing func cropped(columns: Range<Int>, rows: Range<Int>) -> RGBImage {
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= height, "rows outside the image")
+        precondition(columns.lowerBound >= 0 && columns.upperBound <= width, "columns outside the image")
+        let part = RGBImage(width: columns.count, height: rows.count)
+        for (index, y) in rows.enumerated() {
+            let row = pixels + 3 * (y * width + columns.lowerBound)
+            (part.pixels + 3 * index * columns.count).update(from: row, count: 3 * columns.count)
+        }
+        return part
+    }
+
     /// Fills a rectangle that lies wholly inside the image.
     mutating func fill(rows: Range<Int>, columns: Range<Int>, with color: RGBColor) {
         guard !rows.isEmpty, !columns.isEmpty else { return }

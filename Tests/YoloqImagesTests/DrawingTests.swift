@@ -33,6 +33,15 @@ import Testing
         }
     }
 
+    @Test func `a part of an image is its pixels and no others`() {
+        let image = RGBImage(noise: 3, width: 19, height: 11)
+        let part = image.cropped(columns: 4..<19, rows: 2..<9)
+        #expect(part.width == 15 && part.height == 7)
+        for y in 0..<7 {
+            for x in 0..<15 { #expect(part.color(x, y) == image.color(x + 4, y + 2)) }
+        }
+    }
+
     @Test func `a box outside the image leaves no trace`() {
         var image = RGBImage(width: 16, height: 12)
         image.drawRectangle(x1: -90, y1: -90, x2: 90, y2: 90, lineWidth: 3, color: red)
