@@ -32,7 +32,7 @@ extension Predictor where E: ~Copyable {
     ///   - parameters: This run's alone.
     ///   - modelSHA256: Goes into the provenance.
     ///   - limits: What an image may have at most.
-    ///   - isWanted: Asked before each stage; false ends the run with kind `stopped`.
+    ///   - isWanted: Asked before each stage and tile; false ends the run with kind `stopped`.
     /// - Returns: The document; without detections if nothing was found.
     /// - Throws: `ImageFailure`; kind `source_changed` if the bytes are not those expected. The predictor stays usable.
     package mutating func process(
@@ -53,12 +53,13 @@ extension Predictor where E: ~Copyable {
         }
         let decodedAt = ContinuousClock.now
         guard isWanted() else { throw .stopped }
-        let found: PredictedImage
+        let found: PredictedImage?
         do throws(InferenceError) {
-            found = try predict(decoded.image, parameters: parameters)
+            found = try predict(decoded.image, parameters: parameters, isWanted: isWanted)
         } catch {
             throw ImageFailure(error)
         }
+        guard let found else { throw .stopped }
         var timing = ResultDocument.Timing()
         timing.load = input.loading.roundedMilliseconds
         timing.decode = (decodedAt - start).roundedMilliseconds
@@ -103,7 +104,8 @@ extension Predictor where E: ~Copyable {
                 engine: engineName,
                 precision: precision,
                 input: [found.input.height, found.input.width],
-                letterbox: found.letterbox
+                letterbox: found.letterbox,
+                tiles: found.tileCount
             ),
             timing: timing
         )

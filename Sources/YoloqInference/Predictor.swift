@@ -6,7 +6,9 @@ public import YoloqVision
 public struct PredictedImage: Sendable {
     /// Best first, boxes in pixels of the upright image; empty if nothing was found.
     public var predictions: [Prediction]
-    /// Height and width of the tensor that the network saw.
+    /// In how many tiles the image was looked at, besides once as a whole; nil for as a whole only.
+    public var tileCount: Int?
+    /// Height and width of the tensor that the network saw; if there are tiles, for the first of them.
     public var input: ImageSize
     /// How the image was brought to that size: `full` or `rect` is what `auto` became.
     public var letterbox: ImageFit
@@ -51,6 +53,34 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
     /// - Throws: `InferenceError` with code `.badParameters`, `.unsupportedModel`, `.engine` or `.badOutput`. The predictor
     ///   stays usable.
     public mutating func predict(
+        _ image: borrowing RGBImage,
+        parameters: PredictionParameters
+    ) throws(InferenceError) -> PredictedImage {
+        guard let found = try predict(image, parameters: parameters, isWanted: { true }) else {
+            preconditionFailure("a prediction that is wanted to its end comes to it")
+        }
+        return found
+    }
+
+    /// Finds what the model knows in one image, in tiles if the parameters say so.
+    ///
+    /// - Parameters:
+    ///   - image: Upright, any size.
+    ///   - parameters: This prediction's alone; nothing of them stays.
+    ///   - isWanted: Asked before each tile.
+    /// - Returns: Predictions in pixels of `image`, best first; nil if they are not wanted any more.
+    /// - Throws: `InferenceError`, as for an image without tiles.
+    mutating func predict(
+        _ image: borrowing RGBImage,
+        parameters: PredictionParameters,
+        isWanted: () -> Bool
+    ) throws(InferenceError) -> PredictedImage? {
+        guard let slicing = parameters.slicing else { return try predictWhole(image, parameters: parameters) }
+        return try predictTiles(of: image, slicing, parameters: parameters, isWanted: isWanted)
+    }
+
+    /// Looks at an image once.
+    mutating func predictWhole(
         _ image: borrowing RGBImage,
         parameters: PredictionParameters
     ) throws(InferenceError) -> PredictedImage {

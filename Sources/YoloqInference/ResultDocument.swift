@@ -29,10 +29,12 @@ public struct ResultDocument: Sendable, Hashable, Codable {
         public var input: [Int]
         /// How the image was brought into it.
         public var letterbox: ImageFit
+        /// In how many tiles the image was looked at, besides once as a whole; nil for as a whole only.
+        public var tiles: Int?
 
         private enum CodingKeys: String, CodingKey {
             case modelSHA256 = "model_sha256"
-            case engine, precision, input, letterbox
+            case engine, precision, input, letterbox, tiles
         }
     }
 
@@ -140,6 +142,7 @@ extension ResultDocument.Provenance {
             "precision": .string(precision),
             "input": .array(input.map(JSONValue.int)),
             "letterbox": .string(letterbox.rawValue),
+            "tiles": tiles.map(JSONValue.int) ?? .null,
         ]
     }
 }

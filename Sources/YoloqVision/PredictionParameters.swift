@@ -13,7 +13,7 @@ public enum LetterboxMode: String, Sendable, Hashable, Codable, CaseIterable {
 /// What a job may ask of a prediction; the defaults are those of Ultralytics.
 ///
 /// In JSON the keys are Ultralytics' own: `conf`, `iou`, `max_det`, `classes`, `agnostic_nms`, `imgsz`, `retina_masks`, and
-/// `letterbox`.
+/// `letterbox` and `slice`.
 /// All are written; one that is missing takes its default.
 public struct PredictionParameters: Sendable, Hashable, Codable {
     /// Predictions are kept whose confidence is above this, 0…1.
@@ -34,6 +34,10 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
     public var letterbox: LetterboxMode = .auto
     /// Whether masks are made at the image's own size, not at the input's: smoother outlines, more time.
     public var isMaskNative: Bool = false
+    /// The tiles in which the image is looked at, besides once as a whole; nil = as a whole only.
+    ///
+    /// Masks are of the image's own size then.
+    public var slicing: Slicing? = nil
 
     /// Makes the defaults.
     public init() {}
@@ -47,6 +51,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         case imageSize = "imgsz"
         case letterbox
         case isMaskNative = "retina_masks"
+        case slicing = "slice"
     }
 
     /// Reads parameters; ranges are not checked here but by `validate()`.
@@ -66,6 +71,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         imageSize = try values.decodeIfPresent(Int.self, forKey: .imageSize)
         letterbox = try value(.letterbox, letterbox)
         isMaskNative = try value(.isMaskNative, isMaskNative)
+        slicing = try values.decodeIfPresent(Slicing.self, forKey: .slicing)
     }
 
     /// Writes all parameters, `null` for those that are nil.
@@ -82,6 +88,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         try values.encode(imageSize, forKey: .imageSize)
         try values.encode(letterbox, forKey: .letterbox)
         try values.encode(isMaskNative, forKey: .isMaskNative)
+        try values.encode(slicing, forKey: .slicing)
     }
 }
 
@@ -119,6 +126,7 @@ extension PredictionParameters {
                 advice: "Give for example 640, or leave it out for the model's size."
             )
         }
+        try slicing?.validate(for: nil)
         guard let classes else { return }
         guard !classes.isEmpty else {
             throw .badParameter("classes", "the list is empty", advice: "Leave it out to keep all classes.")
@@ -135,6 +143,7 @@ extension PredictionParameters {
     ///   depends on the image's size: making the `Letterbox` checks this.
     public func validate(for card: ModelCard) throws(VisionError) {
         try validate()
+        try slicing?.validate(for: card.task)
         for index in classes ?? [] { try card.checkClass(index) }
         _ = try inputSize(for: card)
     }

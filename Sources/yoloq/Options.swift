@@ -132,6 +132,31 @@ struct PredictionOptions: ParsableArguments {
     @Flag(help: "Make masks at the image's own size: smoother outlines, more time.")
     var retinaMasks = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Look at the image in tiles of this many pixels, besides once as a whole: for small things in large images.",
+            valueName: "pixels"
+        )
+    )
+    var slice: Int?
+
+    @Option(help: "How much of its side a tile shares with the next, 0 to 0.9 (0.2).")
+    var overlap: Double?
+
+    @Option(
+        help: """
+            What becomes of things found in several tiles: nms (the weaker is dropped) or nmm (they are joined, for things \
+            larger than the overlap).
+            """
+    )
+    var sliceMerge: Slicing.Merging?
+
+    func validate() throws {
+        guard slice != nil || (overlap == nil && sliceMerge == nil) else {
+            throw ValidationError("--overlap and --slice-merge are about --slice")
+        }
+    }
+
     /// The parameters, checked against a model.
     func parameters(for card: ModelCard) throws -> PredictionParameters {
         var parameters = PredictionParameters()
@@ -145,12 +170,14 @@ struct PredictionOptions: ParsableArguments {
         parameters.imageSize = imgsz
         parameters.letterbox = letterbox
         parameters.isMaskNative = retinaMasks
+        parameters.slicing = slice.map { Slicing(size: $0, overlap: overlap ?? 0.2, merging: sliceMerge ?? .nms) }
         try parameters.validate(for: card)
         return parameters
     }
 }
 
 extension LetterboxMode: ExpressibleByArgument {}
+extension Slicing.Merging: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 
 /// Which engine to use, and how.

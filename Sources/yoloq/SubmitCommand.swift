@@ -286,6 +286,13 @@ extension PredictionParameters {
             "imgsz": imageSize.map(JSONValue.int) ?? .null,
             "letterbox": .string(letterbox.rawValue),
             "retina_masks": .bool(isMaskNative),
+            "slice": slicing.map(\.json) ?? .null,
         ]
+    }
+}
+
+extension Slicing {
+    fileprivate var json: JSONValue {
+        ["size": .int(size), "overlap": .double(overlap), "merge": .string(merging.rawValue)]
     }
 }

@@ -56,7 +56,7 @@ struct WorkflowTests {
             let image = try #require(record["image"] as? [String: Any])
             #expect((image["sha256"] as? String)?.count == 64)
             let provenance = try #require(record["provenance"] as? [String: Any])
-            #expect(Set(provenance.keys) == ["model_sha256", "engine", "precision", "input", "letterbox"])
+            #expect(Set(provenance.keys) == ["model_sha256", "engine", "precision", "input", "letterbox", "tiles"])
             let timing = try #require(record["timing_ms"] as? [String: Any])
             #expect(Set(timing.keys) == ["queued", "load", "decode", "preprocess", "inference", "postprocess"])
             let parameters = try #require(record["parameters"] as? [String: Any])
@@ -301,5 +301,37 @@ struct WorkflowTests {
         #expect((card["names"] as? [String])?.count ?? 0 >= 6)
         #expect(try yoloq("models", "add", Checkout.demo, "--name", "mine").status == ExitCode.usage)
         #expect(try yoloq("models", "add", "/nowhere/x.onnx").status == ExitCode.noInput)
+    }
+
+    @Test func `a job keeps its tiles, and its result says how many there were`() throws {
+        let sample = try #require(try samples.first)
+        let submitted = try yoloq(
+            "submit",
+            sample,
+            "--model",
+            Checkout.demo,
+            "--slice",
+            "200",
+            "--overlap",
+            "0.25",
+            "--slice-merge",
+            "nmm"
+        )
+        #expect(submitted.status == ExitCode.ok, "\(submitted.errors)")
+        #expect(try yoloq("worker", "--threads", "1", "--until-empty").status == ExitCode.ok)
+        let record = try #require(try yoloq("result", "1", "--json").objects.first)
+        let parameters = record["parameters"] as? [String: Any]
+        let slice = try #require(parameters?["slice"] as? [String: Any])
+        #expect(slice["size"] as? Int == 200 && slice["overlap"] as? Double == 0.25)
+        #expect(slice["merge"] as? String == "nmm")
+        let image = record["image"] as? [String: Any]
+        let (width, height) = try #require((image?["width"] as? Int, image?["height"] as? Int) as? (Int, Int))
+        // Steps of 150 from 0 until a tile of 200 reaches the end.
+        func count(_ length: Int) -> Int { max((length - 200 + 149) / 150, 0) + 1 }
+        let provenance = record["provenance"] as? [String: Any]
+        #expect(provenance?["tiles"] as? Int == count(width) * count(height))
+        let refused = try yoloq("submit", sample, "--model", Checkout.demo, "--overlap", "0.1")
+        #expect(refused.status == ExitCode.usage)
+        #expect(refused.errors.contains("--slice"))
     }
 }

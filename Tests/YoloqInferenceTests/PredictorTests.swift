@@ -49,6 +49,46 @@ private func head(
         #expect(try dynamic.predict(image, parameters: parameters).letterbox == .full)
     }
 
+    @Test func `a large image is looked at as a whole and in tiles`() throws {
+        var predictor = Predictor(engine: FakeEngine(outputs: [head()]), card: try tinyCard())
+        var parameters = PredictionParameters()
+        parameters.slicing = Slicing(size: 64, overlap: 0.25)
+        let image = RGBImage(width: 112, height: 64, filledWith: grey)
+        let found = try predictor.predict(image, parameters: parameters)
+        // The whole, then the tiles at columns 0 and 48; each has one box in its middle.
+        #expect(found.tileCount == 2)
+        #expect(found.input == ImageSize(height: 64, width: 64))
+        #expect(Set(found.predictions.map(\.box.x1)) == [24, 72, 42])
+        let engine = predictor.takeEngine()
+        #expect(engine.runs.count == 3)
+    }
+
+    @Test func `an image no larger than a tile is looked at once, as without tiles`() throws {
+        var predictor = Predictor(engine: FakeEngine(outputs: [head()]), card: try tinyCard())
+        var parameters = PredictionParameters()
+        let image = RGBImage(width: 128, height: 96, filledWith: grey)
+        let plain = try predictor.predict(image, parameters: parameters)
+        parameters.slicing = Slicing(size: 128)
+        let found = try predictor.predict(image, parameters: parameters)
+        #expect(found.predictions == plain.predictions)
+        #expect(found.tileCount == nil)
+    }
+
+    @Test func `a run that nobody wants stops between two tiles`() throws {
+        var predictor = Predictor(engine: FakeEngine(outputs: [head()]), card: try tinyCard())
+        var parameters = PredictionParameters()
+        parameters.slicing = Slicing(size: 64, overlap: 0)
+        let image = RGBImage(width: 640, height: 64, filledWith: grey)
+        var questions = 0
+        let found = try predictor.predict(image, parameters: parameters) {
+            questions += 1
+            return questions < 4
+        }
+        #expect(found == nil)
+        let engine = predictor.takeEngine()
+        #expect(engine.runs.count == 4)
+    }
+
     @Test func `parameters of one call leave nothing behind`() throws {
         var predictor = Predictor(engine: FakeEngine(outputs: [head(score: 0.5)]), card: try tinyCard())
         let image = RGBImage(width: 64, height: 64, filledWith: grey)

@@ -52,4 +52,55 @@ struct `Predictions against the reference` {
             }
         }
     }
+
+    @Test(arguments: ["yolo11n", "yolov8n-seg"])
+    func `a picture of four photos has what each of them has`(_ model: String) throws {
+        let models = ModelDirectory(searchPaths: [shared + "/weights"], hashCache: nil)
+        let file = try models.resolve(model)
+        let engine = try OpenVINOEngine(file, runtime: runtime.get(), options: .init(precision: .f32))
+        var predictor = Predictor(engine: engine, card: file.card)
+        var alone = PredictionParameters()
+        alone.letterbox = .full
+        alone.isMaskNative = true
+        let side = 480
+        var mosaic = RGBImage(width: 2 * side, height: 2 * side)
+        var expected: [Prediction] = []
+        let places = [("bus", 0, 0), ("dog", side, 0), ("giraffe", 0, side), ("horses", side, side)]
+        for (photo, left, top) in places {
+            let bytes = try Data(contentsOf: URL(filePath: "\(shared)/images/\(photo).jpg"))
+            let part = try ImageDecoder.decode([UInt8](bytes)).image.cropped(columns: 0..<side, rows: 0..<side)
+            part.withUnsafePixels { pixels in
+                mosaic.withUnsafeMutablePixels { all in
+                    for index in pixels.indices {
+                        let (y, x) = (index / (3 * side), index % (3 * side))
+                        all[3 * ((top + y) * 2 * side + left) + x] = pixels[index]
+                    }
+                }
+            }
+            expected += try predictor.predict(part, parameters: alone).predictions.map { found in
+                var moved = found
+                moved.box.x1 += Float(left)
+                moved.box.x2 += Float(left)
+                moved.box.y1 += Float(top)
+                moved.box.y2 += Float(top)
+                return moved
+            }
+        }
+        var parameters = PredictionParameters()
+        parameters.letterbox = .full
+        parameters.slicing = Slicing(size: side, overlap: 0)
+        let found = try predictor.predict(mosaic, parameters: parameters)
+        #expect(found.tileCount == 4)
+        // But for what the look at the whole has more surely.
+        let missing = expected.filter { one in
+            !found.predictions.contains { $0.classIndex == one.classIndex && $0.confidence >= one.confidence }
+        }
+        let same = expected.filter { one in
+            found.predictions.contains {
+                $0.box == one.box && $0.confidence == one.confidence && $0.mask?.runs.area == one.mask?.runs.area
+            }
+        }
+        #expect(missing.isEmpty)
+        #expect(same.count * 2 > expected.count, "\(same.count) of \(expected.count)")
+    }
 }

@@ -32,7 +32,7 @@ import Testing
         let json = String(decoding: try encoder.encode(PredictionParameters()), as: UTF8.self)
         #expect(
             json == #"{"agnostic_nms":false,"classes":null,"conf":0.25,"imgsz":null,"iou":0.7,"#
-                + #""letterbox":"auto","max_det":300,"retina_masks":false}"#
+                + #""letterbox":"auto","max_det":300,"retina_masks":false,"slice":null}"#
         )
     }
 
