@@ -160,8 +160,11 @@ yoloq_jpeg_status yoloq_jpeg_decode(yoloq_jpeg_decoder *decoder, uint8_t *pixels
         }
     } else {
         while (cinfo->output_scanline < cinfo->output_height) {
-            JSAMPROW row = pixels + (size_t)cinfo->output_scanline * width * 3;
-            jpeg_read_scanlines(cinfo, &row, 1);
+            JSAMPROW rows[16];  // libjpeg makes no more at once
+            const JDIMENSION rest = cinfo->output_height - cinfo->output_scanline;
+            const JDIMENSION count = rest < 16 ? rest : 16;
+            for (JDIMENSION i = 0; i < count; i++) rows[i] = pixels + (size_t)(cinfo->output_scanline + i) * width * 3;
+            jpeg_read_scanlines(cinfo, rows, count);
         }
     }
     jpeg_finish_decompress(cinfo);  // reads on to the EOI marker, so a missing one is seen

@@ -17,7 +17,7 @@ extension ImageDecoder {
         let orientation = Orientation(
             exif: UnsafeRawBufferPointer(start: header.exif, count: header.exif_length)
         )
-        guard var image = RGBImage(allocating: width, height) else { throw .outOfMemory(width: width, height: height) }
+        guard var image = RGBImage(unwritten: width, height) else { throw .outOfMemory(width: width, height: height) }
         try file.decode(into: &image)
         guard let upright = image.upright(orientation) else { throw .outOfMemory(width: width, height: height) }
         return DecodedImage(image: upright, format: .jpeg, warnings: file.warnings)

@@ -62,7 +62,7 @@ extension RGBImage {
     consuming func upright(_ orientation: Orientation) -> RGBImage? {
         if orientation == .upright { return self }
         let (width, height) = orientation.swapsAxes ? (self.height, self.width) : (self.width, self.height)
-        guard var result = RGBImage(allocating: width, height) else { return nil }
+        guard var result = RGBImage(unwritten: width, height) else { return nil }
 
         // Pixel (x, y) of the result is the stored pixel origin + x * stepX + y * stepY, counted in pixels.
         let row = self.width

@@ -65,11 +65,22 @@ public struct RGBImage: ~Copyable, @unchecked Sendable {
     ///
     /// The memory is zero and untouched: what is never written costs nothing.
     init?(allocating width: Int, _ height: Int) {
+        self.init(width, height) { calloc($0, 1) }
+    }
+
+    /// Makes an image for a caller that writes every pixel, or nil when memory is out.
+    ///
+    /// Memory that was freed before is taken again as it is, without clearing it.
+    init?(unwritten width: Int, _ height: Int) {
+        self.init(width, height, malloc)
+    }
+
+    private init?(_ width: Int, _ height: Int, _ allocate: (_ byteCount: Int) -> UnsafeMutableRawPointer?) {
         precondition(width > 0 && height > 0, "an image has at least one pixel")
         let (area, areaOverflows) = width.multipliedReportingOverflow(by: height)
         let (count, countOverflows) = area.multipliedReportingOverflow(by: 3)
         precondition(!areaOverflows && !countOverflows && count < Int.max - Self.tail, "the image's size overflows")
-        guard let memory = calloc(count + Self.tail, 1) else { return nil }
+        guard let memory = allocate(count + Self.tail) else { return nil }
         self.width = width
         self.height = height
         pixels = memory.bindMemory(to: UInt8.self, capacity: count + Self.tail)

@@ -9,8 +9,8 @@ import YoloqVision
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure what the queue costs on this machine.",
-        subcommands: [BenchQueueCommand.self, BenchLaneCommand.self]
+        abstract: "Measure what the queue and the work around the network cost on this machine.",
+        subcommands: [BenchQueueCommand.self, BenchVisionCommand.self, BenchLaneCommand.self]
     )
 }
 

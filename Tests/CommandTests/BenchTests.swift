@@ -60,4 +60,19 @@ struct BenchTests {
             #expect(values.count == 2 && values[0] > 0 && values[0] == values[1], "\(key): \(values)")
         }
     }
+
+    @Test(.enabled(if: Checkout.hasEngine, "needs OpenVINO: run ops/install-openvino"))
+    func `every stage around the network is measured, on what predict finds`() throws {
+        let site = try Site()
+        let choice = [Checkout.samples, "--model", Checkout.demo, "--precision", "f32"]
+        let result = try YoloqProcess.run(["bench", "vision", "--rounds", "1", "--json"] + choice, at: site)
+        #expect(result.status == ExitCode.ok, "\(result.errors)")
+        let costs = try #require(result.objects.first)
+        let found = try YoloqProcess.run(["predict", "--json"] + choice, at: site).objects
+        let detections = found.compactMap { ($0["predictions"] as? [Any])?.count }.reduce(0, +)
+        #expect(costs["images"] as? Int == found.count && costs["detections"] as? Int == detections && detections > 0)
+        for stage in ["decode_ms", "preprocess_ms", "postprocess_ms"] {
+            #expect(try #require(costs[stage] as? Double) > 0)
+        }
+    }
 }
