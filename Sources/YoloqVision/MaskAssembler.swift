@@ -122,7 +122,7 @@ private func paddingFactor(of plane: ImageSize, for source: ImageSize) -> Int {
 }
 
 /// Which part of a letterboxed plane is the image, as `scale_masks` in `ultralytics/utils/ops.py` finds it.
-private func unpadded(_ plane: ImageSize, for source: ImageSize) -> PixelRectangle {
+func unpadded(_ plane: ImageSize, for source: ImageSize) -> PixelRectangle {
     let gain = min(
         Double(plane.height) / Double(source.height),
         Double(plane.width) / Double(source.width)
@@ -140,7 +140,7 @@ private func unpadded(_ plane: ImageSize, for source: ImageSize) -> PixelRectang
 }
 
 extension Range where Bound == Int {
-    fileprivate func moved(by offset: Int) -> Range<Int> { lowerBound + offset..<upperBound + offset }
+    func moved(by offset: Int) -> Range<Int> { lowerBound + offset..<upperBound + offset }
 }
 
 /// A segment model's second output: Float32, (count, height, width).

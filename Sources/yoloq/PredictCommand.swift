@@ -33,7 +33,7 @@ struct PredictCommand: ParsableCommand {
         var predictor = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
         let json = parameters.json.description
         let text = allowPrivateUrls ? URLSource.allowingPrivate(json) : json
-        var printer = resultOptions.printer
+        var printer = try resultOptions.printer()
         var failedCount = 0
         for path in inputs {
             let start = Timestamp.now()

@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import Foundation
-import YoloqImages
 import YoloqInference
 import YoloqVision
 
@@ -18,21 +17,67 @@ enum ResultFormat: String, ExpressibleByArgument, CaseIterable {
     case ultralytics
     /// One prediction a line, for spreadsheets (RFC 4180).
     case csv
+    /// One array of predictions, as COCO's evaluation reads them.
+    case coco
+    /// A label file for each image, as Ultralytics' `save_txt` writes them.
+    case yoloText = "yolo-txt"
+    /// What Roboflow's inference server gives, one object a line.
+    case roboflow
 }
 
 /// How results are printed and drawn.
 struct ResultOptions: ParsableArguments {
-    @Option(
-        help:
-            "text, json (one array), jsonl (one object a line), ultralytics (one list a line) or csv (one prediction a line)."
-    )
-    var format: ResultFormat?
+    @OptionGroup var export: ExportOptions
 
     @Flag(help: "The same as --format jsonl.")
     var json = false
 
     @Option(help: ArgumentHelp("Draw the results and write the pictures into this folder.", valueName: "folder"))
     var plot: String?
+
+    @Option(
+        help: ArgumentHelp("Cut out what was found, into a folder for each class in this one.", valueName: "folder")
+    )
+    var crop: String?
+
+    func validate() throws {
+        guard !json || export.format == nil || export.format == .jsonl else {
+            throw ValidationError("--json and --format \(export.format?.rawValue ?? "") exclude each other")
+        }
+    }
+
+    /// Makes a printer that does what the options say.
+    ///
+    /// - Returns: The printer.
+    /// - Throws: `CommandFailure` if the output cannot be written.
+    func printer() throws(CommandFailure) -> ResultPrinter {
+        try export.printer(
+            defaultFormat: json ? .jsonl : .text,
+            pictures: Pictures(plotFolder: plot, cropFolder: crop)
+        )
+    }
+}
+
+/// In which form results are written, and where to.
+struct ExportOptions: ParsableArguments {
+    @Option(
+        help: """
+            text, json (one array), jsonl (one object a line), ultralytics (one list a line), csv (one prediction a line), coco \
+            (one array of predictions), yolo-txt (a label file for each image) or roboflow (one object a line).
+            """
+    )
+    var format: ResultFormat?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write into this file instead of to standard output; the folder for the files of yolo-txt.",
+            valueName: "path"
+        )
+    )
+    var output: String?
+
+    @Flag(help: "End each line of yolo-txt with the confidence.")
+    var saveConf = false
 
     @Option(
         name: .customLong("class"),
@@ -47,14 +92,32 @@ struct ResultOptions: ParsableArguments {
         guard minConfidence.map((0...1).contains) ?? true else {
             throw ValidationError("--min-confidence is from 0 to 1")
         }
-        guard !json || format == nil || format == .jsonl else {
-            throw ValidationError("--json and --format \(format?.rawValue ?? "") exclude each other")
+        guard format != .yoloText || output != nil else {
+            throw ValidationError("--format yolo-txt writes files. Give their folder: --output FOLDER")
         }
+        guard !saveConf || format == .yoloText else { throw ValidationError("--save-conf is about --format yolo-txt") }
     }
 
-    /// A printer that does what the options say.
-    var printer: ResultPrinter {
-        var printer = ResultPrinter(format: json ? .jsonl : format ?? .text, plotFolder: plot)
+    /// Makes a printer that does what the options say.
+    ///
+    /// - Parameters:
+    ///   - defaultFormat: If none was named.
+    ///   - pictures: What to draw besides.
+    /// - Returns: The printer.
+    /// - Throws: `CommandFailure` if the output cannot be written.
+    func printer(
+        defaultFormat: ResultFormat,
+        pictures: Pictures = Pictures(plotFolder: nil, cropFolder: nil)
+    ) throws(CommandFailure) -> ResultPrinter {
+        let format = format ?? defaultFormat
+        var printer = ResultPrinter(
+            format: format,
+            output: try ResultOutput(path: format == .yoloText ? nil : output),
+            pictures: pictures
+        )
+        if format == .yoloText, let output {
+            printer.labels = ResultLabels(folder: output, withConfidence: saveConf)
+        }
         printer.filter = PredictionFilter(classes: classes, minConfidence: minConfidence)
         return printer
     }
@@ -88,49 +151,81 @@ struct PredictionFilter {
 struct ResultPrinter {
     /// What is shown of each result.
     var filter = PredictionFilter()
+    /// Where label files go.
+    var labels: ResultLabels?
     private let format: ResultFormat
-    private var plot: Plot?
-    private var count = 0
+    private let output: ResultOutput
+    private var pictures: Pictures
+    private var itemCount = 0
     private var undrawnCount = 0
 
-    init(format: ResultFormat, plotFolder: String? = nil) {
+    init(format: ResultFormat, output: ResultOutput, pictures: Pictures) {
         self.format = format
-        plot = plotFolder.map(Plot.init(folder:))
+        self.output = output
+        self.pictures = pictures
+    }
+
+    /// Prints to standard output, and draws nothing.
+    static func console(_ format: ResultFormat) throws(CommandFailure) -> ResultPrinter {
+        ResultPrinter(
+            format: format,
+            output: try ResultOutput(path: nil),
+            pictures: Pictures(plotFolder: nil, cropFolder: nil)
+        )
     }
 
     /// Prints one result, and draws it if asked to; a picture that cannot be drawn is complained of and passed over.
     ///
     /// - Parameter whole: The result.
-    /// - Throws: `CommandFailure` if the output cannot be written.
+    /// - Throws: `CommandFailure` if the output cannot be written, or the result does not have the form.
     mutating func print(_ whole: ResultRecord) throws(CommandFailure) {
         let record = filter(whole)
-        if count == 0, format == .csv { Console.print(ResultRecord.csvHeader) }
         switch format {
-        case .text: record.lines.forEach(Console.print)
-        case .json: Console.print((count == 0 ? "[" : ",") + record.json.description)
-        case .jsonl: Console.print(record.json.description)
-        case .ultralytics: Console.print(record.ultralytics.description)
-        case .csv: record.csv.forEach(Console.print)
+        case .text: for line in record.lines { try output.print(line) }
+        case .json: try printItem(record.json)
+        case .jsonl: try output.print(record.json.description)
+        case .ultralytics: try output.print(record.ultralytics.description)
+        case .csv:
+            try printHeader()
+            for line in record.csv { try output.print(line) }
+        case .coco: for entry in try record.coco() { try printItem(entry) }
+        case .yoloText: try labels?.write(record)
+        case .roboflow: try output.print(record.roboflow.description)
         }
-        count += 1
         do throws(CommandFailure) {
-            try plot?.draw(record)
+            try pictures.draw(record)
         } catch {
             undrawnCount += 1
             Console.complain(error.message)
         }
-        try Console.flush()
+        try output.flush()
     }
 
-    /// Prints what closes the output.
+    /// Prints what closes the output, and puts a file in its place.
     ///
-    /// - Throws: `CommandFailure` with status 66 if a picture could not be drawn.
-    func finish() throws(CommandFailure) {
-        if format == .json { Console.print(count == 0 ? "[]" : "]") }
-        if format == .csv, count == 0 { Console.print(ResultRecord.csvHeader) }
-        if let plot { Console.note("\(counted(plot.names.count, "picture")) in \(plot.folder)") }
+    /// - Throws: `CommandFailure` with status 74 if the output cannot be written, 66 if a picture could not be drawn.
+    mutating func finish() throws(CommandFailure) {
+        switch format {
+        case .json, .coco: try output.print(itemCount == 0 ? "[]" : "]")
+        case .csv: try printHeader()
+        case .yoloText: if let labels { Console.note("\(counted(labels.count, "file")) in \(labels.folder)") }
+        case .text, .jsonl, .ultralytics, .roboflow: break
+        }
+        try output.finish()
+        if let summary = pictures.summary { Console.note(summary) }
         guard undrawnCount == 0 else {
             throw CommandFailure(.noInput, "\(counted(undrawnCount, "result")) could not be drawn")
         }
+    }
+
+    /// Prints one item of an array.
+    private mutating func printItem(_ item: JSONValue) throws(CommandFailure) {
+        try output.print((itemCount == 0 ? "[" : ",") + item.description)
+        itemCount += 1
+    }
+
+    private mutating func printHeader() throws(CommandFailure) {
+        if itemCount == 0 { try output.print(ResultRecord.csvHeader) }
+        itemCount += 1
     }
 }

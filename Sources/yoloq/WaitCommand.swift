@@ -39,7 +39,7 @@ struct WaitCommand: ParsableCommand {
     }
 
     private func printResults(of ids: [JobID], in queue: JobQueue) throws -> ResultStream.Outcome {
-        try ResultStream(queue: queue, printer: ResultPrinter(format: .jsonl)).printAsTheyEnd(
+        try ResultStream(queue: queue, printer: .console(.jsonl)).printAsTheyEnd(
             ids,
             timeout: timeout?.duration
         )

@@ -21,7 +21,7 @@ struct Yoloq: ParsableCommand {
         version: yoloqVersion,
         subcommands: [
             SubmitCommand.self, WatchCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self,
-            WaitCommand.self,
+            ExportCommand.self, WaitCommand.self,
             ListCommand.self, ExplainCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self,
             ResumeCommand.self,
             PruneCommand.self, PredictCommand.self, ModelsCommand.self, DoctorCommand.self, DBCommand.self,
