@@ -141,11 +141,12 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "yoloq", "YoloqJobs", "YoloqVision", "YoloqWorkers", "LoopbackServer",
+                "yoloq", "YoloqJobs", "YoloqImages", "YoloqVision", "YoloqInference", "YoloqWorkers", "LoopbackServer",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
+            ],
+            exclude: ["make_layout_models.py", "layout_reference.py", "layout_models.json"]
         ),
         .testTarget(name: "CompileTests", dependencies: ["YoloqInference"]),
         .testTarget(name: "TidyTests"),

@@ -27,7 +27,7 @@ extension Predictor where E: ~Copyable {
         }
         var timing = ResultDocument.Timing()
         timing.decode = decoding.roundedMilliseconds
-        return document(
+        return try document(
             of: found,
             image: ResultDocument.Image(
                 width: frame.width,

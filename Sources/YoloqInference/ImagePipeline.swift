@@ -63,7 +63,7 @@ extension Predictor where E: ~Copyable {
         var timing = ResultDocument.Timing()
         timing.load = input.loading.roundedMilliseconds
         timing.decode = (decodedAt - start).roundedMilliseconds
-        return document(
+        return try document(
             of: found,
             image: ResultDocument.Image(width: decoded.image.width, height: decoded.image.height, sha256: sha256),
             warnings: decoded.warnings,
@@ -81,13 +81,23 @@ extension Predictor where E: ~Copyable {
     ///   - modelSHA256: Goes into the provenance.
     ///   - timing: Of the stages before the network.
     /// - Returns: The document.
+    /// - Throws: `ImageFailure` of kind `bad_output` for numbers that no document can hold.
     func document(
         of found: PredictedImage,
         image: ResultDocument.Image,
         warnings: [String],
         modelSHA256: String,
         timing: ResultDocument.Timing
-    ) -> ResultDocument {
+    ) throws(ImageFailure) -> ResultDocument {
+        guard found.predictions.allSatisfy(\.isFinite) else {
+            throw ImageFailure(
+                InferenceError(
+                    code: .badOutput,
+                    message: "cannot store what the network found: a score or place is not finite. "
+                        + "Try --precision f32, or export the model again."
+                )
+            )
+        }
         var timing = timing
         timing.preprocess = found.preprocess.roundedMilliseconds
         timing.inference = found.inference.roundedMilliseconds

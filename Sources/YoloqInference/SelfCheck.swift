@@ -236,7 +236,7 @@ public enum SelfCheck {
                 message: "cannot compare precisions: the outputs are \(a.shape) and \(b.shape)."
             )
         }
-        if card.head == .endToEnd, a.shape.count == 3, a.shape[2] >= 6 {
+        if card.head == .endToEnd || card.head == .chosenQueries, a.shape.count == 3, a.shape[2] >= 6 {
             let rows = 0..<min(count, a.shape[1])
             let score = rows.reduce(0.0) { largest, row in
                 let at = row * a.shape[2] + 4

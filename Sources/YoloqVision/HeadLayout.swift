@@ -28,12 +28,17 @@ public enum HeadLayout: String, Sendable, Hashable, Codable, CaseIterable {
     ///
     /// RT-DETR. Nothing left to suppress.
     case queries = "rtdetr"
+    /// Float32, (1, rows, 6): cx, cy, w, h as parts of the input's sides, confidence, class; nothing left to suppress.
+    ///
+    /// RT-DETR as Ultralytics exports it since May 2026 (ultralytics/ultralytics#24403): the network chooses the best.
+    case chosenQueries = "rtdetr-topk"
     /// Float32, (1, classes): probabilities of the whole image, from a `classify` model.
     case scores
 }
 
 extension HeadLayout {
-    /// The layout of a family as its name is written in a card: any YOLO by its number, `yolox`, `yolox-decoded`, `rtdetr`.
+    /// The layout of a family as its name is written in a card: any YOLO by its number, `yolox`, `yolox-decoded`, `rtdetr`,
+    /// `rtdetr-topk`.
     ///
     /// - Parameter family: In small letters or not.
     /// - Returns: The layout.
@@ -46,12 +51,13 @@ extension HeadLayout {
         case "yolox": return .grid
         case "yolox-decoded": return .decodedGrid
         case "rtdetr", "rt-detr": return .queries
+        case "rtdetr-topk": return .chosenQueries
         default:
             throw .modelInvalid(
                 "its card names the family \"\(family)\"",
                 advice:
-                    "Known are yolov5, yolov7, yolov8, yolov9, yolov10, yolo11, yolo12, yolo26, yolox, yolox-decoded and "
-                    + "rtdetr."
+                    "Known are yolov5, yolov7, yolov8, yolov9, yolov10, yolo11, yolo12, yolo26, yolox, yolox-decoded, "
+                    + "rtdetr and rtdetr-topk."
             )
         }
     }
@@ -61,7 +67,7 @@ extension HeadLayout {
         switch self {
         case .anchors, .queries: 4
         case .objectness, .grid, .decodedGrid: 5
-        case .endToEnd: 6
+        case .endToEnd, .chosenQueries: 6
         case .scores: 0
         }
     }
@@ -70,9 +76,12 @@ extension HeadLayout {
     public var needsSuppression: Bool {
         switch self {
         case .anchors, .objectness, .grid, .decodedGrid: true
-        case .endToEnd, .queries, .scores: false
+        case .endToEnd, .queries, .chosenQueries, .scores: false
         }
     }
+
+    /// Whether a row has the number of its class instead of a score for each.
+    var namesClass: Bool { self == .endToEnd || self == .chosenQueries }
 
     /// Whether each anchor is a row of the tensor, not a column.
     var isByRows: Bool { self != .anchors }
@@ -114,13 +123,10 @@ extension HeadLayout {
             try evidence.check(layout, saidBy: "its card says \(family)")
             return layout
         }
+        if evidence.isRTDETR { return try evidence.queries() }
         if evidence.isEndToEnd == true {
             try evidence.check(.endToEnd, saidBy: "it calls itself end-to-end")
             return .endToEnd
-        }
-        if evidence.isRTDETR {
-            try evidence.check(.queries, saidBy: "it calls itself an RT-DETR")
-            return .queries
         }
         if let layout = try evidence.rowsWithObjectness() { return layout }
         let (rows, columns) = (evidence.shape[1], evidence.shape[2])
@@ -158,12 +164,26 @@ extension HeadEvidence {
         let expected: Int? =
             switch layout {
             case .endToEnd: task == .obb ? 7 : 6 + extraCount
+            case .chosenQueries: 6
             default: classCount.map { layout.leadCount + $0 + extraCount }
             }
         guard let width, let expected, width != expected else { return }
         throw .modelInvalid(
             "\(saidBy), but its output is \(describe(shape)), not \(expected) numbers for each box"
         )
+    }
+
+    /// Which of its two layouts an RT-DETR has.
+    fileprivate func queries() throws(VisionError) -> HeadLayout {
+        if classCount == 2, shape[2] == 6 {
+            throw .ambiguous(
+                self,
+                candidates: ["rtdetr (with a score for each class)", "rtdetr-topk (exported since May 2026)"]
+            )
+        }
+        let layout: HeadLayout = shape[2] == 6 ? .chosenQueries : .queries
+        try check(layout, saidBy: "it calls itself an RT-DETR")
+        return layout
     }
 
     /// YOLOv5, v7 and YOLOX give a row per anchor with an objectness in it; with one class a row has 6 values too.

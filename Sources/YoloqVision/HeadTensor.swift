@@ -32,7 +32,7 @@ struct HeadTensor {
         isOriented = card.task == .obb
         extraCount = card.extraCount
         (count, width) = layout.isByRows ? (output.shape[1], output.shape[2]) : (output.shape[2], output.shape[1])
-        if layout == .endToEnd {
+        if layout.namesClass {
             // 2^24: beyond it a Float does not count in ones.
             classCount = card.classNames.isEmpty ? 1 << 24 : card.classNames.count
             extraStart = 6
@@ -85,7 +85,11 @@ struct HeadTensor {
         let filter = ClassFilter(parameters.classes)
         switch layout {
         case .anchors: return anchorCandidates(above: threshold, filter)
-        case .endToEnd: return try endToEndCandidates(above: threshold, filter)
+        case .endToEnd: return try finalCandidates(above: threshold, filter) { $0 }
+        case .chosenQueries:
+            return try finalCandidates(above: threshold, filter) { box in
+                Middle(x: box.x1, y: box.y1, width: box.x2, height: box.y2).box.scaled(to: letterbox.input)
+            }
         case .objectness, .decodedGrid: return objectnessCandidates(above: threshold, filter) { $1 }
         case .grid:
             let cells = CellGrid(letterbox.input)
@@ -98,7 +102,12 @@ struct HeadTensor {
         }
     }
 
-    private func endToEndCandidates(above threshold: Float, _ filter: ClassFilter) throws(VisionError) -> [Candidate] {
+    /// Rows of a box, a confidence and the number of a class; `decode` turns the box's four numbers into corners.
+    private func finalCandidates(
+        above threshold: Float,
+        _ filter: ClassFilter,
+        _ decode: (Box) -> Box
+    ) throws(VisionError) -> [Candidate] {
         var candidates: [Candidate] = []
         for row in 0..<count where values[row * width + 4] > threshold {
             let start = row * width
@@ -109,7 +118,7 @@ struct HeadTensor {
             guard filter.contains(classIndex) else { continue }
             let box = Box(x1: values[start], y1: values[start + 1], x2: values[start + 2], y2: values[start + 3])
             candidates.append(
-                Candidate(box: box, classIndex: classIndex, confidence: values[start + 4], anchor: row)
+                Candidate(box: decode(box), classIndex: classIndex, confidence: values[start + 4], anchor: row)
             )
         }
         return candidates
@@ -143,7 +152,6 @@ struct HeadTensor {
 
     /// Rows of cx, cy, w, h as parts of the input, and classes.
     private func queryCandidates(above threshold: Float, _ filter: ClassFilter, _ input: ImageSize) -> [Candidate] {
-        let (inputWidth, inputHeight) = (Float(input.width), Float(input.height))
         var candidates: [Candidate] = []
         for row in 0..<count {
             let start = row * width
@@ -157,12 +165,7 @@ struct HeadTensor {
             ).box
             candidates.append(
                 Candidate(
-                    box: Box(
-                        x1: box.x1 * inputWidth,
-                        y1: box.y1 * inputHeight,
-                        x2: box.x2 * inputWidth,
-                        y2: box.y2 * inputHeight
-                    ),
+                    box: box.scaled(to: input),
                     classIndex: best.index,
                     confidence: best.score,
                     anchor: row
@@ -255,6 +258,14 @@ private struct Middle {
     var box: Box {
         let (halfWidth, halfHeight) = (width / 2, height / 2)
         return Box(x1: x - halfWidth, y1: y - halfHeight, x2: x + halfWidth, y2: y + halfHeight)
+    }
+}
+
+extension Box {
+    /// In pixels, from parts of the input's sides.
+    fileprivate func scaled(to input: ImageSize) -> Box {
+        let (width, height) = (Float(input.width), Float(input.height))
+        return Box(x1: x1 * width, y1: y1 * height, x2: x2 * width, y2: y2 * height)
     }
 }
 

@@ -36,7 +36,8 @@ public struct Letterbox: Sendable, Hashable {
         switch card.inputForm {
         case .centred:
             let mode = parameters.letterbox.resolved(for: card)
-            self.init(source: source, target: target, mode: mode, stride: card.stride)
+            let isRounded = card.head != .objectness
+            self.init(source: source, target: target, mode: mode, stride: card.stride, isRoundedBack: isRounded)
         case .topLeft, .stretch, .crop:
             guard parameters.letterbox != .rect else {
                 throw .badParameter(
@@ -57,7 +58,9 @@ public struct Letterbox: Sendable, Hashable {
     }
 
     /// Fits `source` into `target`; with `rect` the padding shrinks to what is left after whole strides.
-    init(source: ImageSize, target: ImageSize, mode: LetterboxMode, stride: Int) {
+    ///
+    /// The way there is the same for all, the way back is YOLOv5's own unless it `isRoundedBack`.
+    init(source: ImageSize, target: ImageSize, mode: LetterboxMode, stride: Int, isRoundedBack: Bool = true) {
         precondition(source.height > 0 && source.width > 0, "an image has at least one pixel")
         let scale = Self.scale(source, target)
         let scaledHeight = max(Int((Double(source.height) * scale).rounded(.toNearestOrEven)), 1)
@@ -75,7 +78,9 @@ public struct Letterbox: Sendable, Hashable {
         // round(d / 2 - 0.1): of an odd padding the smaller half comes first.
         top = padHeight / 2
         left = padWidth / 2
-        inverse = Inverse(source: source, input: input)
+        inverse =
+            isRoundedBack
+            ? Inverse(source: source, input: input) : Inverse(unroundedOf: source, input: input)
     }
 
     /// Fits `source` into `target` as another family does.
@@ -107,8 +112,8 @@ public struct Letterbox: Sendable, Hashable {
     /// Takes a box from the input back to the image.
     ///
     /// - Parameter box: In pixels of the model's input.
-    /// - Returns: In pixels of the upright image, clipped to 0…width and 0…height; not clipped for YOLOX, whose own programs
-    ///   do not.
+    /// - Returns: In pixels of the upright image, clipped to 0…width and 0…height; not clipped for YOLOX and RT-DETR, whose
+    ///   own programs do not.
     public func toSource(_ box: Box) -> Box {
         let (first, second) = (toSource(Point(x: box.x1, y: box.y1)), toSource(Point(x: box.x2, y: box.y2)))
         return Box(x1: first.x, y1: first.y, x2: second.x, y2: second.y)
@@ -123,7 +128,7 @@ public struct Letterbox: Sendable, Hashable {
             x: (point.x - inverse.left) / inverse.horizontalGain,
             y: (point.y - inverse.top) / inverse.verticalGain
         )
-        guard fit != .topLeft else { return place }
+        guard fit != .topLeft, fit != .stretch else { return place }
         return Point(x: place.x.clipped(to: Float(source.width)), y: place.y.clipped(to: Float(source.height)))
     }
 
@@ -158,6 +163,16 @@ private struct Inverse: Hashable {
         verticalGain = Float(height / Double(source.height))
         left = Float(((Double(input.width) - width) / 2 - 0.1).rounded(.toNearestOrEven))
         top = Float(((Double(input.height) - height) / 2 - 0.1).rounded(.toNearestOrEven))
+    }
+
+    /// As YOLOv5 finds it (`scale_boxes` in `yolov5/utils/general.py`): one gain, and half of the padding to fractions of a
+    /// pixel.
+    init(unroundedOf source: ImageSize, input: ImageSize) {
+        let gain = min(Double(input.height) / Double(source.height), Double(input.width) / Double(source.width))
+        horizontalGain = Float(gain)
+        verticalGain = Float(gain)
+        left = Float((Double(input.width) - Double(source.width) * gain) / 2)
+        top = Float((Double(input.height) - Double(source.height) * gain) / 2)
     }
 
     /// Without padding before the image.

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#if canImport(Darwin)
+    import Darwin
+#else
+    import Glibc
+#endif
 
 /// Makes masks from a segment model's prototypes, with the numbers of Ultralytics 8.4.190.
 ///
@@ -19,6 +24,8 @@ public struct MaskAssembler {
     private let factor: Int
     /// Which part of that plane is the image.
     private let cut: PixelRectangle
+    /// Whether the box cuts the prototypes' plane, not the mask.
+    private let isCroppedFirst: Bool
 
     /// Makes an assembler for one image.
     ///
@@ -27,8 +34,15 @@ public struct MaskAssembler {
     ///     assembler.
     ///   - letterbox: How the image was fitted into the input.
     ///   - frame: Which pixels the masks shall be made of.
+    ///   - head: The model's; YOLOv5 makes masks of the input's pixels in a way of its own.
     /// - Throws: `badOutput` if the tensor is not of such a shape.
-    public init(prototypes: OutputTensor, letterbox: Letterbox, frame: MaskFrame) throws(VisionError) {
+    public init(
+        prototypes: OutputTensor,
+        letterbox: Letterbox,
+        frame: MaskFrame,
+        head: HeadLayout = .anchors
+    ) throws(VisionError) {
+        isCroppedFirst = head == .objectness && frame == .input
         self.prototypes = try Prototypes(prototypes)
         let plane = ImageSize(height: self.prototypes.height, width: self.prototypes.width)
         coefficientCount = self.prototypes.count
@@ -55,6 +69,7 @@ public struct MaskAssembler {
     /// - Returns: Of the size `size`, with ones inside the box only; perhaps with none.
     public func mask(coefficients: [Float], box: Box) -> RunLengthMask {
         precondition(coefficients.count == coefficientCount, "a detection has a coefficient for each prototype")
+        guard !isCroppedFirst else { return maskCroppedFirst(coefficients, box) }
         let rectangle = PixelRectangle(cropping: box, to: size)
         guard !rectangle.isEmpty else { return RunLengthMask(emptyOf: size) }
         let rows = BilinearAxis(from: cut.rows.count, to: size.height, targets: rectangle.rows)
@@ -72,6 +87,44 @@ public struct MaskAssembler {
             }
         }
         return mask(coefficients, rectangle, finePlane: needed, last)
+    }
+
+    /// Cuts the probabilities to the box before they are scaled up, as YOLOv5 does (`process_mask` in
+    /// `yolov5/utils/segment/general.py`): what is above one half then is the mask, at the box's edges half a cell more or
+    /// less than the box.
+    private func maskCroppedFirst(_ coefficients: [Float], _ box: Box) -> RunLengthMask {
+        let plane = ImageSize(height: prototypes.height, width: prototypes.width)
+        let across = Float(Double(plane.width) / Double(size.width))
+        let down = Float(Double(plane.height) / Double(size.height))
+        let kept = PixelRectangle(
+            cropping: Box(x1: box.x1 * across, y1: box.y1 * down, x2: box.x2 * across, y2: box.y2 * down),
+            to: plane
+        )
+        guard !kept.isEmpty else { return RunLengthMask(emptyOf: size) }
+        let rectangle = PixelRectangle(
+            columns: reach(of: kept.columns, from: plane.width, to: size.width),
+            rows: reach(of: kept.rows, from: plane.height, to: size.height)
+        )
+        let rows = BilinearAxis(from: plane.height, to: size.height, targets: rectangle.rows)
+        let columns = BilinearAxis(from: plane.width, to: size.width, targets: rectangle.columns)
+        let needed = PixelRectangle(columns: columns.sources, rows: rows.sources)
+        let stage = BilinearStage(rows: rows, columns: columns)
+        return prototypes.withLogits(coefficients, of: needed) { logits in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: needed.pixelCount) { excess in
+                // By how much each probability is above one half.
+                guard let first = excess.baseAddress else { return RunLengthMask(emptyOf: size) }
+                for index in 0..<needed.pixelCount {
+                    let (row, column) = index.quotientAndRemainder(dividingBy: needed.columns.count)
+                    let isKept =
+                        kept.rows.contains(needed.rows.lowerBound + row)
+                        && kept.columns.contains(needed.columns.lowerBound + column)
+                    (first + index).initialize(to: isKept ? 1 / (1 + exp(-logits[index])) - 0.5 : -0.5)
+                }
+                return RunLengthMask(size: size, rectangle: rectangle) { y, pixels in
+                    stage.writeSigns(y, to: pixels) { UnsafePointer(first) + $0 * needed.columns.count }
+                }
+            }
+        }
     }
 
     /// Scales in two steps, the first of them to a plane in which the padding is whole pixels.
@@ -107,6 +160,13 @@ public struct MaskAssembler {
             }
         }
     }
+}
+
+/// Which pixels of a scaled axis have some of `cells` among their sources.
+private func reach(of cells: Range<Int>, from sourceCount: Int, to targetCount: Int) -> Range<Int> {
+    let first = max(cells.lowerBound - 1, 0) * targetCount / sourceCount
+    let last = min((cells.upperBound + 1) * targetCount / sourceCount + 1, targetCount)
+    return first..<last
 }
 
 /// How much finer than the prototypes a plane must be for the letterbox's padding to be whole pixels in it: 1, 2 or 4.

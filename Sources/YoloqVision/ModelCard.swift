@@ -242,7 +242,7 @@ public struct ModelCard: Sendable, Hashable {
     }
 
     private static func placeholderNames(_ head: HeadLayout, _ evidence: HeadEvidence) -> [String] {
-        guard head != .endToEnd, evidence.shape.count > 1 else { return [] }
+        guard !head.namesClass, evidence.shape.count > 1 else { return [] }
         let width = head == .anchors || head == .scores ? evidence.shape[1] : evidence.shape[2]
         guard let width, width <= HeadLayout.maxRows else { return [] }
         let count = width - head.leadCount - evidence.extraCount
@@ -284,7 +284,7 @@ extension ModelCard {
         switch head {
         case .scores: .crop
         case .grid, .decodedGrid: .topLeft
-        case .queries: .stretch
+        case .queries, .chosenQueries: .stretch
         case .anchors, .endToEnd, .objectness: .centred
         }
     }
@@ -295,7 +295,7 @@ extension ModelCard {
     public var defaultIoUThreshold: Double {
         switch head {
         case .objectness, .grid, .decodedGrid: 0.45
-        case .anchors, .endToEnd, .queries, .scores: 0.7
+        case .anchors, .endToEnd, .queries, .chosenQueries, .scores: 0.7
         }
     }
 }

@@ -43,6 +43,15 @@ public struct Prediction: Sendable, Hashable {
     }
 }
 
+extension Prediction {
+    /// Whether all its numbers are finite, as JSON wants them.
+    package var isFinite: Bool {
+        let points = (keypoints ?? []).map { Point(x: $0.x, y: $0.y) } + (rotatedBox?.corners ?? [])
+        let numbers = [confidence, box.x1, box.y1, box.x2, box.y2] + (keypoints ?? []).compactMap(\.visibility)
+        return numbers.allSatisfy(\.isFinite) && points.allSatisfy { $0.x.isFinite && $0.y.isFinite }
+    }
+}
+
 /// A place on an object that has a name, such as a person's left elbow.
 public struct Keypoint: Sendable, Hashable {
     /// From the left, in pixels of the upright image.

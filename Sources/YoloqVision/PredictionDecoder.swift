@@ -18,7 +18,8 @@ public struct OutputTensor {
     }
 }
 
-/// Turns a model's outputs into predictions, with the numbers of Ultralytics 8.4.190 (YOLOX: of its own programs).
+/// Turns a model's outputs into predictions, with the numbers of Ultralytics 8.4.190 (YOLOv5 and YOLOX: of their own
+/// programs).
 ///
 /// Confidences must be strictly above the threshold, compared in Float32 as torch does (it turns the Python number into
 /// the tensor's type). A box has its best class only; the class filter comes after that choice, so a box whose best class
@@ -61,7 +62,12 @@ public func decodePredictions(
         return found.map { head.oriented($0, letterbox) }
     case .segment:
         let frame: MaskFrame = parameters.isMaskNative ? .image : .input
-        let assembler = try MaskAssembler(prototypes: try prototypes(outputs), letterbox: letterbox, frame: frame)
+        let assembler = try MaskAssembler(
+            prototypes: try prototypes(outputs),
+            letterbox: letterbox,
+            frame: frame,
+            head: card.head
+        )
         guard assembler.coefficientCount == head.extraCount else {
             throw .badOutput("it has \(head.extraCount) mask coefficients for \(assembler.coefficientCount) prototypes")
         }
@@ -77,7 +83,7 @@ private func kept(
     _ letterbox: Letterbox
 ) -> [Candidate] {
     switch card.head {
-    case .endToEnd, .scores: return Array(candidates.prefix(parameters.maxDetections))
+    case .endToEnd, .chosenQueries, .scores: return Array(candidates.prefix(parameters.maxDetections))
     case .queries:
         return bestFirst(candidates.lazy.map(\.confidence)).prefix(parameters.maxDetections).map { candidates[$0] }
     case .anchors, .objectness:

@@ -101,6 +101,37 @@ struct LayoutTests {
         #expect(found[1].box == Box(x1: 100, y1: 30, x2: 300, y2: 50))
     }
 
+    @Test func `an RT-DETR that has chosen gives its rows in its own order, beyond the image too`() throws {
+        let rows: [Float] = [
+            0.25, 0.5, 0.5, 0.5, 0.3, 1,
+            0.75, 0.25, 0.75, 0.25, 0.9, 0,
+            0.25, 0.5, 0.5, 0.5, 0.3, 0,  // the same query again, with another class
+            0.5, 0.5, 0.5, 0.5, 0.2, 0,
+        ]
+        let source = ImageSize(height: 80, width: 400)
+        let found = try decode([([1, 4, 6], rows)], card(.chosenQueries), source: source)
+        #expect(found.map(\.classIndex) == [1, 0, 0])
+        #expect(found[0].box == Box(x1: 0, y1: 20, x2: 200, y2: 60))
+        #expect(found[1].box == Box(x1: 150, y1: 10, x2: 450, y2: 30))
+        #expect(
+            throws: VisionError.self
+        ) { try decode([([1, 1, 6], [0, 0, 1, 1, 0.5, 2])], card(.chosenQueries)) }
+    }
+
+    @Test func `YOLOv5 takes boxes back with one gain and half a pixel of padding`() throws {
+        // 500x333 into 640x640: the gain is 1.28, and 333 · 1.28 = 426.24, so 106.88 rows of padding are above; the
+        // picture itself is 426 high and 107 rows down.
+        let source = ImageSize(height: 333, width: 500)
+        let rows: [Float] = [320, 320, 128, 128, 1, 0.5, 0.75]
+        let found = try decode([([1, 1, 7], rows)], card(.objectness), source: source)
+        let box = try #require(found.first?.box)
+        for (value, expected) in [(box.x1, 200), (box.y1, 116.5), (box.x2, 300), (box.y2, 216.5)] as [(Float, Float)] {
+            #expect(abs(value - expected) < 1e-4)
+        }
+        let others = try decode([([1, 6, 1], [320, 320, 128, 128, 0.5, 0.75])], card(.anchors), source: source)
+        #expect(abs((others.first?.box.y1 ?? 0) - (256 - 107) / (426 / 333)) < 1e-4)
+    }
+
     @Test(arguments: [HeadLayout.anchors, .endToEnd])
     func `keypoints come back to the image, with their visibility`(head: HeadLayout) throws {
         let shape = KeypointShape(count: 2, dimensions: 3)
@@ -180,14 +211,14 @@ struct LayoutTests {
     @Test(arguments: HeadLayout.allCases.filter { $0 != .scores })
     func `nothing, scores that are no numbers, and infinite boxes do no harm`(head: HeadLayout) throws {
         let card = card(head, imageSize: ImageSize(height: 32, width: 32))
-        let width = head == .endToEnd ? 6 : head.leadCount + 2
+        let width = head.namesClass ? 6 : head.leadCount + 2
         let cells = head == .grid ? 21 : 5
         func output(_ values: [Float]) -> (shape: [Int], values: [Float]) {
             (head == .anchors ? [1, width, cells] : [1, cells, width], values)
         }
         let count = width * cells
         #expect(try decode([output(Array(repeating: 0, count: count))], card).isEmpty)
-        if head != .endToEnd {
+        if !head.namesClass {
             #expect(try decode([output(Array(repeating: .nan, count: count))], card).isEmpty)
         }
         // Whatever becomes of it, it ends.

@@ -266,6 +266,14 @@ private struct Recognition: CustomTestStringConvertible {
             head: .queries
         ),
         Recognition(
+            testDescription: "RT-DETR that chooses",
+            model: TinyModel(
+                outputs: [[nil, nil, 6]],
+                metadata: TinyModel.metadata(classCount: 80) + [("head", "RTDETRDecoder")]
+            ),
+            head: .chosenQueries
+        ),
+        Recognition(
             testDescription: "RT-DETR with metadata",
             model: TinyModel(outputs: [[1, 300, 84]], metadata: TinyModel.metadata(classCount: 80)),
             head: .queries
@@ -306,6 +314,14 @@ private struct Refusal: CustomTestStringConvertible {
             testDescription: "RT-DETR or end-to-end",
             model: TinyModel(outputs: [[1, 300, 6]], metadata: [("names", names(2))]),
             words: "2 classes"
+        ),
+        Refusal(
+            testDescription: "RT-DETR of two classes",
+            model: TinyModel(
+                outputs: [[1, 300, 6]],
+                metadata: TinyModel.metadata(classCount: 2) + [("head", "RTDETRDecoder")]
+            ),
+            words: "rtdetr-topk"
         ),
         Refusal(testDescription: "pose without metadata", model: TinyModel(outputs: [[1, 56, 8400]]), words: "pose"),
         Refusal(
