@@ -107,7 +107,7 @@ extension Predictor where E: ~Copyable {
             image: image,
             warnings: warnings,
             predictions: found.predictions.map {
-                ResultDocument.Detection($0, task: card.task, names: card.classNames)
+                ResultDocument.Detection($0, task: card.task, names: found.classNames)
             },
             provenance: ResultDocument.Provenance(
                 modelSHA256: modelSHA256,

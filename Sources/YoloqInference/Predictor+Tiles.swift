@@ -9,6 +9,7 @@ extension Predictor where E: ~Copyable {
     /// - Parameters:
     ///   - image: Upright; one that is no larger than a tile is looked at once.
     ///   - slicing: Which tiles.
+    ///   - card: What the model is for this prediction.
     ///   - parameters: This prediction's alone; they hold for each tile, and in the end for the image.
     ///   - isWanted: Asked before each tile.
     /// - Returns: Predictions in pixels of `image`, best first, and the sum of the times; nil if they are not wanted any
@@ -17,7 +18,8 @@ extension Predictor where E: ~Copyable {
     mutating func predictTiles(
         of image: borrowing RGBImage,
         _ slicing: Slicing,
-        parameters: PredictionParameters,
+        _ card: ModelCard,
+        _ parameters: PredictionParameters,
         isWanted: () -> Bool
     ) throws(InferenceError) -> PredictedImage? {
         let source = ImageSize(height: image.height, width: image.width)
@@ -28,11 +30,11 @@ extension Predictor where E: ~Copyable {
         } catch {
             throw InferenceError(error)
         }
-        guard tiles.count > 1 else { return try predictWhole(image, parameters: parameters) }
+        guard tiles.count > 1 else { return try predictWhole(image, card, parameters) }
         var parameters = parameters
         parameters.isMaskNative = true
         let clock = ContinuousClock()
-        var whole = try predictWhole(image, parameters: parameters)
+        var whole = try predictWhole(image, card, parameters)
         var found = SlicedPredictions(of: source, merging: slicing.merging, parameters: parameters)
         found.add(whole.predictions, of: PixelRectangle(source))
         for (index, tile) in tiles.enumerated() {
@@ -40,7 +42,7 @@ extension Predictor where E: ~Copyable {
             let start = clock.now
             let part = image.cropped(columns: tile.columns, rows: tile.rows)
             whole.preprocess += start.duration(to: clock.now)
-            let partial = try predictWhole(part, parameters: parameters)
+            let partial = try predictWhole(part, card, parameters)
             found.add(partial.predictions, of: tile)
             whole.preprocess += partial.preprocess
             whole.inference += partial.inference

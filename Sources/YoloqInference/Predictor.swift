@@ -6,6 +6,8 @@ public import YoloqVision
 public struct PredictedImage: Sendable {
     /// Best first, boxes in pixels of the upright image; empty if nothing was found.
     public var predictions: [Prediction]
+    /// The names of the classes, the index being the class; empty if the model has none.
+    public var classNames: [String]
     /// In how many tiles the image was looked at, besides once as a whole; nil for as a whole only.
     public var tileCount: Int?
     /// Height and width of the tensor that the network saw; if there are tiles, for the first of them.
@@ -24,7 +26,7 @@ public struct PredictedImage: Sendable {
 ///
 /// Owned by the thread that made it.
 public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
-    /// What the model says of itself.
+    /// What the model says of itself; a prediction's parameters may say more.
     public let card: ModelCard
     private var engine: E
 
@@ -75,14 +77,25 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
         parameters: PredictionParameters,
         isWanted: () -> Bool
     ) throws(InferenceError) -> PredictedImage? {
-        guard let slicing = parameters.slicing else { return try predictWhole(image, parameters: parameters) }
-        return try predictTiles(of: image, slicing, parameters: parameters, isWanted: isWanted)
+        let card = try card(for: parameters)
+        guard let slicing = parameters.slicing else { return try predictWhole(image, card, parameters) }
+        return try predictTiles(of: image, slicing, card, parameters, isWanted: isWanted)
+    }
+
+    /// What the model is for a prediction.
+    func card(for parameters: PredictionParameters) throws(InferenceError) -> ModelCard {
+        do throws(VisionError) {
+            return try card.read(as: parameters.family)
+        } catch {
+            throw InferenceError(error)
+        }
     }
 
     /// Looks at an image once.
     mutating func predictWhole(
         _ image: borrowing RGBImage,
-        parameters: PredictionParameters
+        _ card: ModelCard,
+        _ parameters: PredictionParameters
     ) throws(InferenceError) -> PredictedImage {
         let letterbox: Letterbox
         do throws(VisionError) {
@@ -92,7 +105,6 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
             throw InferenceError(error)
         }
 
-        let card = self.card
         let clock = ContinuousClock()
         let start = clock.now
         // Set by the closures; equal to `start` for one that an engine did not call.
@@ -109,6 +121,7 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
         }
         return PredictedImage(
             predictions: predictions,
+            classNames: card.classNames,
             input: letterbox.input,
             letterbox: letterbox.fit,
             preprocess: filling.duration(to: filled),

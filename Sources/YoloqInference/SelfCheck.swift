@@ -66,7 +66,8 @@ public enum SelfCheck {
 
     /// Decides what precision a model runs in, with OpenVINO.
     ///
-    /// Classify and pose models run in f32: bf16 moved keypoints by 13 px and changed a top-5. Where the runtime's own
+    /// Classify and pose models run in f32: bf16 moved keypoints by 13 px and changed a top-5. So do models that do not say
+    /// what their outputs are. Where the runtime's own
     /// choice is f32, that is it. Else both are compared, once per model, runtime and processor: the verdict is kept.
     ///
     /// - Parameters:
@@ -87,7 +88,9 @@ public enum SelfCheck {
         verdicts: String? = nil
     ) throws(InferenceError) -> Verdict {
         guard requested == .auto else { return .unchecked(requested) }
-        guard file.card.task != .classify, file.card.task != .pose else { return .unchecked(.f32) }
+        guard file.card.task != .classify, file.card.task != .pose, file.card.doubt == nil else {
+            return .unchecked(.f32)
+        }
 
         let key = [file.sha256, runtime.name, runtime.deviceName].joined(separator: " | ")
         let store = VerdictStore(path: verdicts)

@@ -37,8 +37,8 @@ public enum HeadLayout: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 extension HeadLayout {
-    /// The layout of a family as its name is written in a card: any YOLO by its number, `yolox`, `yolox-decoded`, `rtdetr`,
-    /// `rtdetr-topk`.
+    /// The layout of a family as people name it: any YOLO by its number, `yolox`, `yolox-decoded`, `rtdetr`, `rtdetr-topk`,
+    /// and `end2end` for exports with the suppression inside.
     ///
     /// - Parameter family: In small letters or not.
     /// - Returns: The layout.
@@ -54,10 +54,10 @@ extension HeadLayout {
         case "rtdetr-topk": return .chosenQueries
         default:
             throw .modelInvalid(
-                "its card names the family \"\(family)\"",
+                "there is no family \"\(family)\"",
                 advice:
-                    "Known are yolov5, yolov7, yolov8, yolov9, yolov10, yolo11, yolo12, yolo26, yolox, yolox-decoded, "
-                    + "rtdetr and rtdetr-topk."
+                    "Known are yolov5, yolov7, yolov8, yolov9, yolov10, yolo11, yolo12, yolo26, end2end, yolox, "
+                    + "yolox-decoded, rtdetr and rtdetr-topk."
             )
         }
     }
@@ -88,7 +88,7 @@ extension HeadLayout {
 }
 
 /// What tells a layout.
-struct HeadEvidence {
+struct HeadEvidence: Hashable {
     /// The shape of the output with the boxes, nil = free.
     let shape: [Int?]
     let task: VisionTask
@@ -99,8 +99,8 @@ struct HeadEvidence {
     /// What the metadata says, nil if nothing.
     let isEndToEnd: Bool?
     let isRTDETR: Bool
-    /// What the card beside the model says.
-    let family: String?
+    /// What the card beside the model says, or somebody who asks for a prediction.
+    var family: String?
     /// The input's size if it is fixed; tells YOLOv5 rows from YOLOX and from end-to-end ones.
     let input: ImageSize?
 }
@@ -120,7 +120,7 @@ extension HeadLayout {
         guard evidence.shape.count == 3 else { throw .unknownOutput(evidence) }
         if let family = evidence.family {
             let layout = try layout(ofFamily: family)
-            try evidence.check(layout, saidBy: "its card says \(family)")
+            try evidence.check(layout, saidBy: "it is said to be a \(family)")
             return layout
         }
         if evidence.isRTDETR { return try evidence.queries() }
@@ -240,7 +240,7 @@ extension HeadEvidence {
         }
         guard rows >= 5 + extraCount, rows <= HeadLayout.maxRows else { throw .unknownOutput(self) }
         guard rows != 56 || task != .detect else {
-            throw .ambiguous(self, candidates: ["a pose model", "yolov8 of 52 classes"])
+            throw .ambiguous(self, candidates: ["yolov8 (of 52 classes)", "a pose model (its card must say the task)"])
         }
         guard input == nil || anchorCounts.contains(columns) else { throw .unknownOutput(self) }
         return .anchors
@@ -255,7 +255,7 @@ func describe(_ shape: [Int?]) -> String {
 extension VisionError {
     /// What to do about a file that does not say what it is.
     static let cardAdvice =
-        "Export it with a current Ultralytics, which says what it is, or write the family into NAME.card.json beside it."
+        "Name the family with --family, or write it into NAME.card.json beside the model."
 
     fileprivate static func ambiguous(_ evidence: HeadEvidence, candidates: [String]) -> VisionError {
         .unsupportedModel(

@@ -22,7 +22,7 @@ public struct ModelCard: Sendable, Hashable {
     ///
     /// `class0`, `class1`, … if the file has none; empty if not even their number is known (an end-to-end model without
     /// metadata).
-    public let classNames: [String]
+    public private(set) var classNames: [String]
     /// Height and width of an input are multiples of this many pixels.
     public let stride: Int
     /// The size the model was exported at, the only one it takes unless `isDynamic`.
@@ -38,13 +38,19 @@ public struct ModelCard: Sendable, Hashable {
     /// The outputs as the file declares them, element types and batch included.
     public let outputs: [ModelPort]
     /// The family whose layout the output has, such as "yolox", if the metadata or a card file names one.
-    public let family: String?
-    /// How the first output is laid out.
-    public let head: HeadLayout
+    public private(set) var family: String?
+    /// How the first output is laid out; a mere guess if there is a `doubt`.
+    public private(set) var head: HeadLayout
+    /// Why the layout is not known, with what it can be; nil in most models.
+    ///
+    /// `read(as:)` decides.
+    public private(set) var doubt: VisionError?
+    /// What the layout was told from; nil in a card that was not read from a model.
+    private let evidence: HeadEvidence?
     /// The keypoints of each object; nil unless the task is `pose`.
     public let keypointShape: KeypointShape?
     /// The file's metadata with the card file's over it, in the form of ONNX files: Python literals as text.
-    public let metadata: [String: String]
+    public private(set) var metadata: [String: String]
 
     package init(
         task: VisionTask = .detect,
@@ -68,6 +74,8 @@ public struct ModelCard: Sendable, Hashable {
         self.inputShape = inputShape
         self.outputShapes = outputShapes
         self.head = head
+        self.doubt = nil
+        self.evidence = nil
         self.keypointShape = keypointShape
         self.metadata = metadata
         self.inputs = inputs
@@ -82,7 +90,7 @@ public struct ModelCard: Sendable, Hashable {
 
     /// Reads the card out of an ONNX file.
     ///
-    /// Metadata decides, shapes fill in what it leaves open, and what stays ambiguous is refused. Weights are skipped
+    /// Metadata decides, shapes fill in what it leaves open, and what stays ambiguous is a `doubt`. Weights are skipped
     /// over, so this takes a fraction of a millisecond however large the file; bytes of any content are safe to give.
     ///
     /// - Parameters:
@@ -139,22 +147,54 @@ public struct ModelCard: Sendable, Hashable {
             family: values["family"],
             input: isFixed ? imageSize : nil
         )
-        let head = try HeadLayout.resolve(evidence)
-        self.init(
-            task: task,
-            classNames: metadata.classNames ?? Self.placeholderNames(head, evidence),
-            stride: metadata.stride ?? 32,
-            imageSize: imageSize,
-            // A file with fixed sides is static, whatever its metadata says: the engine will take nothing else.
-            isDynamic: inputShape[2] == nil && inputShape[3] == nil && metadata.isDynamic ?? true,
-            inputShape: inputShape,
-            outputShapes: outputShapes,
-            head: head,
-            keypointShape: task == .pose ? metadata.keypointShape ?? .coco : nil,
-            metadata: values,
-            inputs: inputs,
-            outputs: outputs
-        )
+        (head, doubt) = try Self.head(by: evidence)
+        self.evidence = evidence
+        self.task = task
+        classNames = metadata.classNames ?? Self.placeholderNames(head, evidence)
+        stride = metadata.stride ?? 32
+        self.imageSize = imageSize
+        // A file with fixed sides is static, whatever its metadata says: the engine will take nothing else.
+        isDynamic = inputShape[2] == nil && inputShape[3] == nil && metadata.isDynamic ?? true
+        self.inputShape = inputShape
+        self.outputShapes = outputShapes
+        keypointShape = task == .pose ? metadata.keypointShape ?? .coco : nil
+        self.metadata = values
+        self.inputs = inputs
+        self.outputs = outputs
+        family = values["family"]
+    }
+
+    /// Decides on the layout, or says why somebody else must.
+    private static func head(by evidence: HeadEvidence) throws(VisionError) -> (HeadLayout, doubt: VisionError?) {
+        do {
+            return (try HeadLayout.resolve(evidence), nil)
+        } catch {
+            // Sound, only unknown: whoever knows the family can run it.
+            guard error.code == .unsupportedModel, evidence.shape.count == 3 else { throw error }
+            return (.anchors, error)
+        }
+    }
+
+    /// The card of the same model, taken for one of a family.
+    ///
+    /// - Parameter family: As a card file names it, such as "yolox"; goes before what the model and its card say. nil to
+    ///   take the model for what it is.
+    /// - Returns: A card without doubt.
+    /// - Throws: `unsupportedModel` with the families that it can be of if nobody says which, `modelInvalid` for a family that
+    ///   does not exist or whose layout its outputs cannot have.
+    public func read(as family: String?) throws(VisionError) -> ModelCard {
+        guard let family, var evidence else {
+            if let doubt { throw doubt }
+            return self
+        }
+        evidence.family = family
+        var card = self
+        card.head = try HeadLayout.resolve(evidence)
+        card.doubt = nil
+        card.family = family
+        card.metadata["family"] = family
+        if evidence.classCount == nil { card.classNames = Self.placeholderNames(card.head, evidence) }
+        return card
     }
 
     private static func inputShape(_ inputs: [ModelPort]) throws(VisionError) -> [Int?] {

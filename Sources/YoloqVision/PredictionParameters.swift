@@ -13,7 +13,7 @@ public enum LetterboxMode: String, Sendable, Hashable, Codable, CaseIterable {
 /// What a job may ask of a prediction; the defaults are those of Ultralytics.
 ///
 /// In JSON the keys are Ultralytics' own: `conf`, `iou`, `max_det`, `classes`, `agnostic_nms`, `imgsz`, `retina_masks`, and
-/// `letterbox` and `slice`.
+/// `letterbox`, `slice` and `family`.
 /// All are written; one that is missing takes its default.
 public struct PredictionParameters: Sendable, Hashable, Codable {
     /// Predictions are kept whose confidence is above this, 0…1.
@@ -38,6 +38,8 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
     ///
     /// Masks are of the image's own size then.
     public var slicing: Slicing? = nil
+    /// The family that the model is of, where it does not say so itself, such as "yolox"; see `ModelCard.read(as:)`.
+    public var family: String? = nil
 
     /// Makes the defaults.
     public init() {}
@@ -52,6 +54,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         case letterbox
         case isMaskNative = "retina_masks"
         case slicing = "slice"
+        case family
     }
 
     /// Reads parameters; ranges are not checked here but by `validate()`.
@@ -72,6 +75,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         letterbox = try value(.letterbox, letterbox)
         isMaskNative = try value(.isMaskNative, isMaskNative)
         slicing = try values.decodeIfPresent(Slicing.self, forKey: .slicing)
+        family = try values.decodeIfPresent(String.self, forKey: .family)
     }
 
     /// Writes all parameters, `null` for those that are nil.
@@ -89,6 +93,7 @@ public struct PredictionParameters: Sendable, Hashable, Codable {
         try values.encode(letterbox, forKey: .letterbox)
         try values.encode(isMaskNative, forKey: .isMaskNative)
         try values.encode(slicing, forKey: .slicing)
+        try values.encode(family, forKey: .family)
     }
 }
 

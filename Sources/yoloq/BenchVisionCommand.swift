@@ -40,11 +40,12 @@ struct BenchVisionCommand: ParsableCommand {
         try inputs.check(skipMissing: false, advice: "Correct it")
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
+        let card = try model.card.read(as: parameters.family)
         var network = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
             .takeEngine()
         var costs = StageCosts()
         for path in inputs {
-            try costs.add(path, engine: &network, card: model.card, parameters, rounds: rounds)
+            try costs.add(path, engine: &network, card: card, parameters, rounds: rounds)
         }
         Console.print(json ? costs.json(model: model.name).description : costs.text)
         try Console.flush()

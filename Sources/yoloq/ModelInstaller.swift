@@ -3,6 +3,7 @@
 import Foundation
 import YoloqInference
 import YoloqJobs
+import YoloqVision
 
 /// Puts models where they are found by name: whole, checked, or not at all.
 ///
@@ -43,7 +44,7 @@ struct ModelInstaller {
     /// - Parameters:
     ///   - source: The model as it lies elsewhere.
     ///   - name: The name it gets.
-    ///   - existing: What to do with a model of that name.
+    ///   - adding: What to do with a model of that name, and what family it is of.
     ///   - origin: Where it is from, for the ledger.
     ///   - trial: Looks at the copy before it gets its name; its error leaves everything as it was.
     /// - Returns: The model in its place.
@@ -51,23 +52,29 @@ struct ModelInstaller {
     func install(
         _ source: ModelFile,
         as name: String,
-        _ existing: Existing,
+        _ adding: AddingOptions,
         origin: String,
         trial: (ModelFile) throws -> Void
     ) throws -> ModelFile {
-        try check(name, existing)
+        _ = try source.card.read(as: adding.family)
+        try check(name, adding.existing)
         let staging = "\(folder)/.adding-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try Self.makeFolder(staging)
         defer { try? FileManager.default.removeItem(atPath: staging) }
         let main = name + source.ending
         try copy(source, to: staging, main: main)
-        let copied = try ModelDirectory(searchPaths: [staging], hashCache: nil).resolve("\(staging)/\(main)")
+        let staged = ModelDirectory(searchPaths: [staging], hashCache: nil)
+        var copied = try staged.resolve("\(staging)/\(main)")
         guard copied.sha256 == source.sha256 else {
             throw CommandFailure(.inputOutput, "\(source.path) was changed while it was copied. Try again")
         }
+        if let family = adding.family {
+            try write(family, intoCardOf: name, in: staging)
+            copied = try staged.resolve("\(staging)/\(main)")
+        }
         try trial(copied)
         try withLock {
-            try check(name, existing)
+            try check(name, adding.existing)
             try moveIntoPlace(copied, named: name, from: staging)
             var ledger = try ModelLedger(of: folder)
             ledger.models[name] = ModelLedger.Entry(copied, source: origin)
@@ -109,6 +116,21 @@ struct ModelInstaller {
                 let real = URL(filePath: part.path).resolvingSymlinksInPath()
                 try FileManager.default.copyItem(at: real, to: URL(filePath: target))
             }
+        }
+    }
+
+    /// Says in a model's card, which is made if there is none, what family it is of.
+    private func write(_ family: String, intoCardOf name: String, in staging: String) throws {
+        let path = "\(staging)/\(name).card.json"
+        var members: [String: JSONContent] = [:]
+        if let text = FileManager.default.contents(atPath: path),
+            case .object(let said) = try JSONDecoder().decode(JSONContent.self, from: text)
+        {
+            members = said
+        }
+        members["family"] = .string(family)
+        try Self.naming("write", path) {
+            try Data((JSONContent.object(members).json.description + "\n").utf8).write(to: URL(filePath: path))
         }
     }
 

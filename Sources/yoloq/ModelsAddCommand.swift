@@ -28,7 +28,7 @@ struct ModelsAddCommand: ParsableCommand {
         let installer = try ModelInstaller()
         let source = try ModelDirectory.standard().resolve(path.contains("/") ? path : "./" + path)
         let name = adding.name ?? source.name
-        let added = try installer.install(source, as: name, adding.existing, origin: source.path) { copy in
+        let added = try installer.install(source, as: name, adding, origin: source.path) { copy in
             try adding.tryOut(copy, engine)
         }
         Console.print("\(name)  \(added.card.summary)  \(added.path)")
@@ -39,6 +39,14 @@ struct ModelsAddCommand: ParsableCommand {
 struct AddingOptions: ParsableArguments {
     @Option(help: "The name to give it. Default: the file's name.")
     var name: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The family it is of, where it does not say so: yolov5, yolox, rtdetr, …; written into its card.",
+            valueName: "yolox"
+        )
+    )
+    var family: String?
 
     @Flag(help: "Replace a model of this name.")
     var force = false

@@ -64,6 +64,8 @@ extension ModelsCommand {
 extension ModelCard {
     /// A few words: task, classes, input.
     var summary: String {
-        "\(task.rawValue), \(classNames.count) classes, \(imageSize.height)x\(imageSize.width)\(isDynamic ? " or any" : "")"
+        guard doubt == nil else { return "\(task.rawValue), of a family that --family must name" }
+        return
+            "\(task.rawValue), \(classNames.count) classes, \(imageSize.height)x\(imageSize.width)\(isDynamic ? " or any" : "")"
     }
 }

@@ -17,11 +17,16 @@ struct ModelsInspectCommand: ParsableCommand {
 
     @OptionGroup var weights: WeightsOptions
 
+    @Option(help: ArgumentHelp("The family to take it for.", valueName: "yolox"))
+    var family: String?
+
     @Flag(help: "Print one line of JSON.")
     var json = false
 
     func run() throws {
-        let description = ModelDescription(try weights.directory.resolve(model))
+        let file = try weights.directory.resolve(model)
+        let card = try family.map { try file.card.read(as: $0) } ?? file.card
+        let description = ModelDescription(file, card)
         Console.print(json ? description.json.description : description.text)
     }
 }
@@ -31,10 +36,11 @@ private struct ModelDescription {
     private let file: ModelFile
     /// By runtime and processor, as far as self-checks were made of this content.
     private let verdicts: [(where: String, verdict: SelfCheck.Verdict)]
-    private var card: ModelCard { file.card }
+    private let card: ModelCard
 
-    init(_ file: ModelFile) {
+    init(_ file: ModelFile, _ card: ModelCard) {
         self.file = file
+        self.card = card
         let kept = try? Data(contentsOf: URL(filePath: Installation.current.cache + "/precision-verdicts.json"))
         let all = kept.flatMap { try? JSONDecoder().decode([String: SelfCheck.Verdict].self, from: $0) } ?? [:]
         let prefix = file.sha256 + " | "
@@ -51,7 +57,7 @@ private struct ModelDescription {
         if file.parts.count > 1 {
             lines += file.parts.map { ("  \($0.role.rawValue)", "\($0.sha256)  \($0.path)") }
         }
-        lines += [("task", card.task.rawValue), ("head", card.head.rawValue)]
+        lines += [("task", card.task.rawValue), ("head", card.doubt?.message ?? card.head.rawValue)]
         if let family = card.family { lines.append(("family", family)) }
         lines += card.inputs.map { ("input", $0.summary) } + card.outputs.map { ("output", $0.summary) }
         lines += [
@@ -101,7 +107,8 @@ private struct ModelDescription {
     var json: JSONValue {
         [
             "name": .string(file.name), "path": .string(file.path), "sha256": .string(file.sha256),
-            "task": .string(card.task.rawValue), "head": .string(card.head.rawValue), "stride": .int(card.stride),
+            "task": .string(card.task.rawValue), "head": card.doubt == nil ? .string(card.head.rawValue) : .null,
+            "doubt": card.doubt.map { .string($0.message) } ?? .null, "stride": .int(card.stride),
             "imgsz": [.int(card.imageSize.height), .int(card.imageSize.width)], "dynamic": .bool(card.isDynamic),
             "names": .array(card.classNames.map(JSONValue.string)),
             "metadata": .object(

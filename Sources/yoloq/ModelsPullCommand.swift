@@ -71,7 +71,7 @@ struct ModelsPullCommand: ParsableCommand {
             unlink(card)
         }
         let file = try ModelDirectory(searchPaths: [downloads], hashCache: nil).resolve(path)
-        let pulled = try installer.install(file, as: wanted.name, adding.existing, origin: wanted.url) { copy in
+        let pulled = try installer.install(file, as: wanted.name, adding, origin: wanted.url) { copy in
             try adding.tryOut(copy, engine)
         }
         unlink(path)

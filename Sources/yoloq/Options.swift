@@ -117,6 +117,14 @@ struct PredictionOptions: ParsableArguments {
     @Option(help: "Keep at most this many predictions in an image.")
     var maxDet = 300
 
+    @Option(
+        help: ArgumentHelp(
+            "The family that the model is of, where it does not say so: yolov5, yolox, rtdetr, …",
+            valueName: "yolox"
+        )
+    )
+    var family: String?
+
     @Option(help: ArgumentHelp("Keep only these classes, by name or number.", valueName: "person,0"))
     var classes: String?
 
@@ -159,7 +167,9 @@ struct PredictionOptions: ParsableArguments {
 
     /// The parameters, checked against a model.
     func parameters(for card: ModelCard) throws -> PredictionParameters {
+        let card = try card.read(as: family)
         var parameters = PredictionParameters()
+        parameters.family = family
         parameters.confidenceThreshold = conf
         parameters.iouThreshold = iou ?? card.defaultIoUThreshold
         parameters.maxDetections = maxDet

@@ -287,6 +287,7 @@ extension PredictionParameters {
             "letterbox": .string(letterbox.rawValue),
             "retina_masks": .bool(isMaskNative),
             "slice": slicing.map(\.json) ?? .null,
+            "family": family.map(JSONValue.string) ?? .null,
         ]
     }
 }

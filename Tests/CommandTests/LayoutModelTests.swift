@@ -85,6 +85,47 @@ struct LayoutModelTests {
         }
     }
 
+    @Test func `whoever names the family runs a model that does not`() throws {
+        let site = try Site()
+        let layout = try #require(
+            LayoutModels.all?.cases.first { $0.model == "yolox" && $0.parameters.arguments == [] }
+        )
+        let model = try layout.write(to: site.folder)
+        try FileManager.default.removeItem(atPath: site.folder + "/yolox.card.json")
+        let picture = site.folder + "/white.jpg"
+        let white = RGBColor(red: 255, green: 255, blue: 255)
+        try Data(JPEGEncoder.encode(RGBImage(width: layout.image[0], height: layout.image[1], filledWith: white)))
+            .write(to: URL(filePath: picture))
+        func yoloq(_ arguments: String...) throws -> YoloqProcess.Result {
+            try YoloqProcess.run(arguments, at: site)
+        }
+        func check(_ result: YoloqProcess.Result) throws {
+            let line = try #require(result.lines.first, "\(result.errors)")
+            let found = try JSONDecoder().decode(Record.self, from: Data(line.utf8)).predictions
+            #expect(layout.difference(from: found ?? []).map { $0.place <= Self.placeTolerance } == true, "\(line)")
+        }
+
+        for refused in [["predict", picture], ["submit", picture], ["watch", site.folder]] {
+            let result = try YoloqProcess.run(refused + ["--model", model], at: site)
+            #expect(result.status == ExitCode.noInput)
+            #expect(result.errors.contains("yolox-decoded") && result.errors.contains("--family"))
+        }
+        try check(try yoloq("predict", picture, "--model", model, "--family", "yolox", "--json"))
+        #expect(try yoloq("submit", picture, "--model", model, "--family", "yolox").status == ExitCode.ok)
+        #expect(try yoloq("worker", "--until-empty").status == ExitCode.ok)
+        try check(try yoloq("result", "--last", "--json"))
+
+        let doubtful = try #require(try yoloq("models", "inspect", model, "--json").objects.first)
+        #expect(doubtful["head"] is NSNull && (doubtful["doubt"] as? String)?.contains("yolox") == true)
+        let inspected = try yoloq("models", "inspect", model, "--family", "yolox", "--json")
+        #expect(inspected.objects.first?["head"] as? String == "yolox")
+
+        #expect(try yoloq("models", "add", model, "--name", "mine").errors.contains("--family"))
+        #expect(try yoloq("models", "add", model, "--name", "mine", "--family", "yolox").status == ExitCode.ok)
+        try check(try yoloq("predict", picture, "--model", "mine", "--json"))
+        #expect(try yoloq("models", "verify", "mine").status == ExitCode.ok)
+    }
+
     private struct Record: Decodable {
         let predictions: [ResultDocument.Detection]?
         let error: Failure?

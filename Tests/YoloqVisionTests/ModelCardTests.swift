@@ -138,9 +138,31 @@ import Testing
 
     @Test(arguments: Refusal.all)
     fileprivate func `what cannot be used is refused with a reason`(refusal: Refusal) throws {
-        let refused = try #require(error { () throws(VisionError) in _ = try read(refusal.model) })
+        let refused = try #require(error { () throws(VisionError) in _ = try read(refusal.model).read(as: nil) })
         #expect(refused.code == refusal.code)
         #expect(refused.message.contains(refusal.words), "\(refused)")
+    }
+
+    @Test(arguments: [("yolox", HeadLayout.grid), ("yolox-decoded", .decodedGrid), ("YOLOv5", .objectness)])
+    fileprivate func `who names the family decides what shapes do not tell`(family: String, head: HeadLayout) throws {
+        let card = try read(TinyModel(outputs: [[1, 8400, 85]]))
+        #expect(card.doubt?.message.contains("--family") == true)
+        let decided = try card.read(as: family)
+        #expect(decided.doubt == nil)
+        #expect(decided.head == head)
+        #expect(decided.family == family)
+        #expect(decided.classNames.count == 80)
+        #expect(decided.inputForm == (family == "YOLOv5" ? .centred : .topLeft))
+        #expect(try decided.read(as: "yolov5").head == .objectness)
+    }
+
+    @Test func `a family that the outputs cannot be of, or that does not exist, is refused`() throws {
+        let card = try read(TinyModel(outputs: [[1, 84, 8400]], metadata: TinyModel.metadata(classCount: 80)))
+        #expect(try card.read(as: nil) == card)
+        let wrong = error { () throws(VisionError) in _ = try card.read(as: "yolov5") }
+        #expect(wrong?.message.contains("yolov5") == true && wrong?.message.contains("[1, 84, 8400]") == true)
+        let unknown = error { () throws(VisionError) in _ = try card.read(as: "yolo9000") }
+        #expect(unknown?.message.contains("yolov9") == true)
     }
 
     @Test func `files that are no models are named for what they are`() {
@@ -184,7 +206,11 @@ import Testing
         )
         #expect(error { () throws(VisionError) in _ = try read(Array(repeating: 0xFF, count: 40)) } != nil)
         for shape in [[1, .max, .max], [1, 1 << 31, 8], [1, 1 << 30, 1 << 30 + 1], [1, 2, 3, 4, 5, 6, 7, 8, 9]] {
-            #expect(error { () throws(VisionError) in _ = try read(TinyModel(outputs: [shape])) } != nil)
+            #expect(error { () throws(VisionError) in _ = try read(TinyModel(outputs: [shape])).read(as: nil) } != nil)
+            for family in ["yolov8", "yolov5", "yolo26", "yolox", "rtdetr"] {
+                // Whatever comes of it, it ends.
+                _ = error { () throws(VisionError) in _ = try read(TinyModel(outputs: [shape])).read(as: family) }
+            }
         }
         let huge = TinyModel(input: [1, 3, 1 << 30, 1 << 30])
         #expect(error { () throws(VisionError) in _ = try read(huge) } != nil)

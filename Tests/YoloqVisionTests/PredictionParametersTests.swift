@@ -22,6 +22,7 @@ import Testing
         parameters.isClassAgnostic = true
         parameters.imageSize = 320
         parameters.letterbox = .rect
+        parameters.family = "yolox"
         let json = try JSONEncoder().encode(parameters)
         #expect(try JSONDecoder().decode(PredictionParameters.self, from: json) == parameters)
     }
@@ -31,7 +32,7 @@ import Testing
         encoder.outputFormatting = .sortedKeys
         let json = String(decoding: try encoder.encode(PredictionParameters()), as: UTF8.self)
         #expect(
-            json == #"{"agnostic_nms":false,"classes":null,"conf":0.25,"imgsz":null,"iou":0.7,"#
+            json == #"{"agnostic_nms":false,"classes":null,"conf":0.25,"family":null,"imgsz":null,"iou":0.7,"#
                 + #""letterbox":"auto","max_det":300,"retina_masks":false,"slice":null}"#
         )
     }
