@@ -125,7 +125,10 @@ let package = Package(
         .testTarget(
             name: "YoloqVisionTests",
             dependencies: ["YoloqVision", "YoloqImages"],
-            exclude: ["make_letterbox_hashes.py", "letterbox_hashes.tsv", "make_mask_hashes.py", "mask_hashes.tsv"]
+            exclude: [
+                "make_letterbox_hashes.py", "letterbox_hashes.tsv", "make_mask_hashes.py", "mask_hashes.tsv",
+                "make_scaled_mask_hashes.py", "scaled_mask_hashes.tsv",
+            ]
         ),
         .testTarget(name: "YoloqVideoTests", dependencies: ["YoloqVideo", "YoloqImages"]),
         .testTarget(

@@ -111,6 +111,7 @@ extension Predictor where E: ~Copyable {
             },
             provenance: ResultDocument.Provenance(
                 modelSHA256: modelSHA256,
+                dataset: CocoClasses.dataset(of: found.classNames),
                 engine: engineName,
                 precision: precision,
                 input: [found.input.height, found.input.width],

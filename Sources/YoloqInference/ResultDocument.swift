@@ -21,6 +21,8 @@ public struct ResultDocument: Sendable, Hashable, Codable {
     public struct Provenance: Sendable, Hashable, Codable {
         /// SHA-256 of the model file.
         public var modelSHA256: String
+        /// The data set whose classes the model has: `coco`; nil if it is none that we know.
+        public var dataset: String?
         /// The runtime and its version.
         public var engine: String
         /// What the network computed in.
@@ -33,6 +35,7 @@ public struct ResultDocument: Sendable, Hashable, Codable {
         public var tiles: Int?
 
         private enum CodingKeys: String, CodingKey {
+            case dataset
             case modelSHA256 = "model_sha256"
             case engine, precision, input, letterbox, tiles
         }
@@ -138,6 +141,7 @@ extension ResultDocument.Provenance {
     fileprivate var json: JSONValue {
         [
             "model_sha256": .string(modelSHA256),
+            "dataset": dataset.map(JSONValue.string) ?? .null,
             "engine": .string(engine),
             "precision": .string(precision),
             "input": .array(input.map(JSONValue.int)),

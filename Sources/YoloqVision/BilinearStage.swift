@@ -43,21 +43,23 @@ final class BilinearStage {
         mix(first, tap.firstWeight, second, tap.secondWeight, to: output, width)
     }
 
-    /// Writes for one row where its numbers are above 0.
+    /// Writes for one row where its numbers are above a bound.
     ///
     /// - Parameters:
     ///   - target: Which, of `rows.targets`.
+    ///   - bound: What they are compared with.
     ///   - output: Takes a 1 or 0 for each of `columns.targets`; NaN gives 0.
     ///   - source: As with `write`.
     func writeSigns(
         _ target: Int,
+        above bound: Float = 0,
         to output: UnsafeMutablePointer<UInt8>,
         from source: (_ row: Int) -> UnsafePointer<Float>
     ) {
         let tap = rows.tap(of: target)
         let first = scaledRow(Int(tap.first), source)
         let second = scaledRow(Int(tap.second), source)
-        mixSigns(first, tap.firstWeight, second, tap.secondWeight, to: output, width)
+        mixSigns(first, tap.firstWeight, second, tap.secondWeight, above: bound, to: output, width)
     }
 
     private func scaledRow(_ row: Int, _ source: (_ row: Int) -> UnsafePointer<Float>) -> UnsafePointer<Float> {
@@ -94,8 +96,9 @@ private func mixSigns(
     _ firstWeight: Float,
     _ second: UnsafePointer<Float>,
     _ secondWeight: Float,
+    above bound: Float,
     to output: UnsafeMutablePointer<UInt8>,
     _ count: Int
 ) {
-    for x in 0..<count { output[x] = first[x] * firstWeight + second[x] * secondWeight > 0 ? 1 : 0 }
+    for x in 0..<count { output[x] = first[x] * firstWeight + second[x] * secondWeight > bound ? 1 : 0 }
 }

@@ -105,6 +105,26 @@ public struct Letterbox: Sendable, Hashable {
             ) : Inverse(horizontalGain: Float(scale), verticalGain: Float(scale))
     }
 
+    /// Finds again how an image was fitted in, from what is recorded of it.
+    ///
+    /// As the way back of boxes does, from the two sizes alone.
+    ///
+    /// - Parameters:
+    ///   - source: Size of the upright image.
+    ///   - input: Size of the model's input.
+    ///   - fit: How the image was brought into it; nil comes of `crop`, which leaves parts of the image out, and of sizes that
+    ///     no image has.
+    public init?(source: ImageSize, input: ImageSize, fit: ImageFit) {
+        let sides = [source.height, source.width, input.height, input.width]
+        guard sides.allSatisfy((1...1 << 24).contains) else { return nil }
+        switch fit {
+        case .full, .rect: self.init(source: source, target: input, mode: .full, stride: 1)
+        case .topLeft: self.init(source: source, target: input, form: .topLeft)
+        case .stretch: self.init(source: source, target: input, form: .stretch)
+        case .crop: return nil
+        }
+    }
+
     private static func scale(_ source: ImageSize, _ target: ImageSize) -> Double {
         min(Double(target.height) / Double(source.height), Double(target.width) / Double(source.width))
     }

@@ -110,18 +110,17 @@ public struct MaskAssembler {
         let needed = PixelRectangle(columns: columns.sources, rows: rows.sources)
         let stage = BilinearStage(rows: rows, columns: columns)
         return prototypes.withLogits(coefficients, of: needed) { logits in
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: needed.pixelCount) { excess in
-                // By how much each probability is above one half.
-                guard let first = excess.baseAddress else { return RunLengthMask(emptyOf: size) }
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: needed.pixelCount) { probabilities in
+                guard let first = probabilities.baseAddress else { return RunLengthMask(emptyOf: size) }
                 for index in 0..<needed.pixelCount {
                     let (row, column) = index.quotientAndRemainder(dividingBy: needed.columns.count)
                     let isKept =
                         kept.rows.contains(needed.rows.lowerBound + row)
                         && kept.columns.contains(needed.columns.lowerBound + column)
-                    (first + index).initialize(to: isKept ? 1 / (1 + exp(-logits[index])) - 0.5 : -0.5)
+                    (first + index).initialize(to: isKept ? 1 / (1 + exp(-logits[index])) : 0)
                 }
                 return RunLengthMask(size: size, rectangle: rectangle) { y, pixels in
-                    stage.writeSigns(y, to: pixels) { UnsafePointer(first) + $0 * needed.columns.count }
+                    stage.writeSigns(y, above: 0.5, to: pixels) { UnsafePointer(first) + $0 * needed.columns.count }
                 }
             }
         }
@@ -182,7 +181,7 @@ private func paddingFactor(of plane: ImageSize, for source: ImageSize) -> Int {
 }
 
 /// Which part of a letterboxed plane is the image, as `scale_masks` in `ultralytics/utils/ops.py` finds it.
-func unpadded(_ plane: ImageSize, for source: ImageSize) -> PixelRectangle {
+private func unpadded(_ plane: ImageSize, for source: ImageSize) -> PixelRectangle {
     let gain = min(
         Double(plane.height) / Double(source.height),
         Double(plane.width) / Double(source.width)

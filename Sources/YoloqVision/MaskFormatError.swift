@@ -8,7 +8,7 @@ public struct MaskFormatError: Error, Sendable, Hashable, CustomStringConvertibl
     /// The message.
     public var description: String { message }
 
-    package init(_ what: String) {
+    init(_ what: String) {
         message =
             "cannot read the mask: \(what). Give COCO run lengths as their writer made them, and the size they belong to."
     }

@@ -34,7 +34,7 @@ extension RGBImage {
         guard let box = detection.box else { return }
         let color = RGBColor.palette(forClass: detection.class)
         var corner = ImagePoint(x: box.x1, y: box.y1)
-        if let corners = box.orientedCorners?.map({ ImagePoint(x: $0.x, y: $0.y) }) {
+        if let corners = box.orientedCorners {
             drawPolygon(corners, lineWidth: lineWidth, color: color)
             // Where the label of an upright box is: at the upper left.
             corner = corners.min { $0.x + $0.y < $1.x + $1.y } ?? corner
@@ -78,6 +78,16 @@ extension RGBImage {
 
 extension ResultDocument.Detection {
     fileprivate var label: String { "\(name) \(String(format: "%.2f", confidence))" }
+}
+
+extension ResultDocument.Detection.Corners {
+    /// The four corners of an oriented box; nil of an upright one.
+    fileprivate var orientedCorners: [ImagePoint]? {
+        guard let x3, let y3, let x4, let y4 else { return nil }
+        return [
+            ImagePoint(x: x1, y: y1), ImagePoint(x: x2, y: y2), ImagePoint(x: x3, y: y3), ImagePoint(x: x4, y: y4),
+        ]
+    }
 }
 
 /// The lines between the 17 keypoints of a person in COCO.

@@ -27,7 +27,11 @@ struct JobSelection: ParsableArguments {
 
     /// The ids of the chosen jobs, in the order of the arguments or of submission.
     func ids(in queue: JobQueue) throws -> [JobID] {
-        if let batch { return try ids(ofBatch: batch, in: queue) }
+        if let batch {
+            var ids: [JobID] = []
+            try forEachPage(of: batch, in: queue) { ids += $0 }
+            return ids
+        }
         if last {
             let ids = try queue.jobsOfLastSubmit()
             guard !ids.isEmpty else { throw CommandFailure(.noInput, "no job was ever submitted to \(queue.path)") }
@@ -46,15 +50,21 @@ struct JobSelection: ParsableArguments {
         throw CommandFailure(.noInput, "there is no job \(missing) in \(queue.path)")
     }
 
-    private func ids(ofBatch batch: String, in queue: JobQueue) throws -> [JobID] {
-        var ids: [JobID] = []
-        while true {
-            let page = try queue.jobs(ofBatch: batch, after: ids.last ?? JobID(rawValue: 0))
-            guard !page.isEmpty else { break }
-            ids += page
+    /// Calls `body` with the ids of the chosen jobs, those of a batch a page at a time: a batch takes the same memory
+    /// however large it is.
+    ///
+    /// - Throws: `CommandFailure` with status 66 if there is no such batch; `JobsError`, or what `body` throws.
+    func forEachPage(in queue: JobQueue, _ body: ([JobID]) throws -> Void) throws {
+        if let batch { try forEachPage(of: batch, in: queue, body) } else { try body(ids(in: queue)) }
+    }
+
+    private func forEachPage(of batch: String, in queue: JobQueue, _ body: ([JobID]) throws -> Void) throws {
+        var page = try queue.jobs(ofBatch: batch)
+        guard !page.isEmpty else { throw CommandFailure.noBatch(batch, in: queue) }
+        while let last = page.last {
+            try body(page)
+            page = try queue.jobs(ofBatch: batch, after: last)
         }
-        guard !ids.isEmpty else { throw CommandFailure.noBatch(batch, in: queue) }
-        return ids
     }
 }
 

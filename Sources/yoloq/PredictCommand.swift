@@ -30,10 +30,10 @@ struct PredictCommand: ParsableCommand {
         try inputs.check(skipMissing: false, advice: "Correct it")
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
+        var printer = try resultOptions.printer
         var predictor = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
         let json = parameters.json.description
         let text = allowPrivateUrls ? URLSource.allowingPrivate(json) : json
-        var printer = try resultOptions.printer()
         var failedCount = 0
         for path in inputs {
             let start = Timestamp.now()

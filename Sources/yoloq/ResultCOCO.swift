@@ -1,116 +1,136 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import YoloqInference
 import YoloqVision
 
 extension ResultRecord {
-    /// An entry for each prediction, as COCO's evaluation reads them: numbers of the upright image, masks in its size.
+    /// The entries of a COCO result file (https://cocodataset.org/#format-results), with what Ultralytics adds to them.
     ///
-    /// `image_id` is the file's name without ending, as a number if it is one. `category_id` is COCO's own for its 80 classes,
-    /// else the class's number counted from 1.
+    /// Categories of a model with COCO's classes are COCO's own, 1 to 90, and of all others the class's number plus 1.
     ///
-    /// - Returns: None unless the job succeeded.
-    /// - Throws: `CommandFailure` of a `classify` model's result, for which COCO has no form, or a mask that cannot be read.
+    /// - Returns: One object for each prediction; none unless the job succeeded.
+    /// - Throws: `CommandFailure` with status 64 for classes of whole images, which the form has no place for, and with 74 if
+    ///   a stored mask is damaged.
     func coco() throws(CommandFailure) -> [JSONValue] {
         guard let document else { return [] }
         guard document.task != .classify else {
             throw CommandFailure(
                 .usage,
-                "COCO has no form for classes of whole images (\(source)). Use --format json or csv"
+                "\(source): \(model) classifies whole images, and COCO's result files have no place for that. "
+                    + "Use --format jsonl, roboflow or yolo-txt"
             )
         }
         var entries: [JSONValue] = []
-        for prediction in document.predictions { entries.append(try entry(of: prediction, document)) }
+        for prediction in document.predictions {
+            var members: [JSONValue.Member] = [
+                .init("image_id", cocoImageID),
+                .init("file_name", .string(frame.map { "\(fileName)#\($0.index)" } ?? fileName)),
+                .init("category_id", .int(document.cocoCategory(of: prediction))),
+            ]
+            if let box = prediction.box {
+                members.append(.init("bbox", .array(box.cornerAndSides.map(JSONValue.rounded))))
+            }
+            members.append(.init("score", .double(prediction.confidence)))
+            if let mask = prediction.mask { members.append(.init("segmentation", try cocoMask(mask, document))) }
+            if let keypoints = prediction.keypoints { members.append(.init("keypoints", keypoints.coco)) }
+            if let rotated = prediction.rotated, let corners = prediction.box?.corners {
+                members.append(.init("rbox", rotated.coco))
+                members.append(.init("poly", .array(corners.flatMap { [$0.x, $0.y] }.map(JSONValue.rounded))))
+            }
+            entries.append(.object(members))
+        }
         return entries
     }
 
-    private func entry(
-        of prediction: ResultDocument.Detection,
-        _ document: ResultDocument
-    ) throws(CommandFailure) -> JSONValue {
-        let stem = frame.map { String(format: "%@-frame%06d", fileStem, $0.index) } ?? fileStem
-        // Leading zeros and all: COCO's own files are called 000000000139.jpg.
-        let isNumber = !stem.isEmpty && stem.utf8.allSatisfy { (48...57).contains($0) }
-        let number = isNumber ? Int(stem) : nil
-        var members: [JSONValue.Member] = [
-            .init("image_id", number.map(JSONValue.int) ?? .string(stem)),
-            .init("file_name", .string(frame == nil ? fileName : stem + ".jpg")),
-            .init("category_id", .int(COCOCategory.number(of: prediction))),
-        ]
-        if let box = prediction.bounds {
-            members.append(.init("bbox", .rounded([box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1])))
+    /// A number if the file's name without suffix is one in digits, else that name.
+    private var cocoImageID: JSONValue {
+        let stem = stem
+        guard !stem.isEmpty, stem.utf8.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains) else {
+            return .string(stem)
         }
-        members.append(.init("score", .double(prediction.confidence)))
-        if let mask = prediction.mask {
-            members.append(.init("segmentation", try segmentation(mask, document)))
-        }
-        if let keypoints = prediction.keypoints {
-            let triples = keypoints.x.indices.flatMap { index -> [Double] in
-                [keypoints.x[index], keypoints.y[index], keypoints.visible?[index] ?? 2]
-            }
-            members.append(.init("keypoints", .rounded(triples)))
-        }
-        if let turned = prediction.rotated {
-            members.append(.init("rbox", .rounded([turned.cx, turned.cy, turned.w, turned.h, turned.angle])))
-            let corners = prediction.box?.corners ?? []
-            members.append(.init("poly", .rounded(corners.flatMap { [$0.x, $0.y] })))
-        }
-        return .object(members)
+        let digits = stem.drop { $0 == "0" }
+        return .raw(digits.isEmpty ? "0" : String(digits))
     }
 
-    private func segmentation(
+    /// Run lengths at the size of the image.
+    private func cocoMask(
         _ mask: ResultDocument.Detection.Mask,
         _ document: ResultDocument
     ) throws(CommandFailure) -> JSONValue {
         let image = ImageSize(height: document.image.height, width: document.image.width)
-        do throws(MaskFormatError) {
-            guard mask.size.count == 2 else { throw MaskFormatError("it has \(mask.size.count) sides") }
-            let size = ImageSize(height: mask.size[0], width: mask.size[1])
-            var runs = try RunLengthMask(size: size, compressedCounts: mask.counts)
-            if mask.frame == .input { runs = runs.unpaddedAndScaled(to: image) }
-            return [
-                "size": [.int(runs.size.height), .int(runs.size.width)], "counts": .string(runs.compressedCounts),
-            ]
-        } catch {
-            throw CommandFailure(.inputOutput, "the stored mask of \(source) cannot be read: \(error). Run it again")
+        guard let runs = mask.runs(of: image, fit: document.provenance.letterbox) else {
+            let owner = job.map { "job \($0)" } ?? source
+            throw CommandFailure(.inputOutput, "a mask of \(owner) is damaged. Run it again")
+        }
+        return ["size": [.int(image.height), .int(image.width)], "counts": .string(runs.compressedCounts)]
+    }
+}
+
+extension ResultDocument {
+    fileprivate func cocoCategory(of prediction: Detection) -> Int {
+        guard provenance.dataset == "coco", CocoClasses.categoryIDs.indices.contains(prediction.class) else {
+            return prediction.class + 1
+        }
+        return CocoClasses.categoryIDs[prediction.class]
+    }
+}
+
+extension ResultDocument.Detection.Mask {
+    /// The mask at the size of the image; nil if it is not one of such an image.
+    fileprivate func runs(of image: ImageSize, fit: ImageFit) -> RunLengthMask? {
+        guard size.count == 2,
+            let runs = try? RunLengthMask(
+                size: ImageSize(height: size[0], width: size[1]),
+                compressedCounts: counts
+            )
+        else { return nil }
+        switch frame {
+        case .image: return runs.size == image ? runs : nil
+        case .input: return Letterbox(source: image, input: runs.size, fit: fit).map(runs.scaled)
         }
     }
 }
 
-extension JSONValue {
-    /// Numbers with three decimals, as the reference writes them for COCO.
-    fileprivate static func rounded(_ values: [Double]) -> JSONValue {
-        .array(values.map { .double(($0 * 1000).rounded(.toNearestOrEven) / 1000) })
+extension ResultDocument.Detection.Keypoints {
+    /// x, y, v of each; v is how sure the model is that it can be seen, 1 if it does not say.
+    fileprivate var coco: JSONValue {
+        .array(
+            zip(x, y).enumerated().flatMap { index, place in
+                [.rounded(place.0), .rounded(place.1), visible.map { .double($0[index]) } ?? 1]
+            }
+        )
     }
 }
 
-/// COCO's numbers of its classes: 80 of 90 are used.
-enum COCOCategory {
-    /// The number of a prediction's class.
-    ///
-    /// - Parameter prediction: Of any model; it is taken for COCO's if the class has the name that COCO gives it.
-    /// - Returns: COCO's number, or else the class's, counted from 1.
-    static func number(of prediction: ResultDocument.Detection) -> Int {
-        let index = prediction.class
-        return names.indices.contains(index) && names[index] == prediction.name ? numbers[index] : index + 1
+extension ResultDocument.Detection.Rotated {
+    /// Centre, sides, and angle in radians, which is not rounded: a thousandth of it moves the corners of a large box.
+    fileprivate var coco: JSONValue { .array([cx, cy, w, h].map(JSONValue.rounded) + [.double(angle)]) }
+}
+
+extension JSONValue {
+    /// Three decimals, as COCO's files have them.
+    fileprivate static func rounded(_ value: Double) -> JSONValue {
+        .double((value * 1000).rounded(.toNearestOrEven) / 1000)
+    }
+}
+
+/// Notices results that a COCO file could not tell apart.
+struct CocoImageIDs {
+    /// Hashes, to take little memory for many images.
+    private var seen: Set<Int> = []
+    private var repeatedCount = 0
+
+    /// Takes note of a result with so many entries.
+    mutating func add(_ record: ResultRecord, count: Int) {
+        guard count > 0 else { return }
+        if !seen.insert(record.stem.hashValue).inserted { repeatedCount += 1 }
     }
 
-    /// In the order of the classes of models that are trained on COCO.
-    static let names = [
-        "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
-        "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
-        "elephant",
-        "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis",
-        "snowboard",
-        "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
-        "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli",
-        "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", "dining table",
-        "toilet",
-        "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
-        "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
-    ]
-
-    private static let unused: Set<Int> = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83]
-    private static let numbers = (1...90).filter { !unused.contains($0) }
+    /// What to tell the user; nil if all are different.
+    var note: String? {
+        guard repeatedCount > 0 else { return nil }
+        return
+            "\(counted(repeatedCount, "result")) with the image_id of another: it is the file's name without folder and "
+            + "suffix. Export one batch, and give images different names"
+    }
 }

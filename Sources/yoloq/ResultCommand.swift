@@ -26,10 +26,8 @@ struct ResultCommand: ParsableCommand {
 
     func run() throws {
         try queueOptions.withQueue(create: false) { queue in
-            var stream = ResultStream(queue: queue, printer: try resultOptions.printer(), withHistory: attempts)
-            let outcome = try stream.print(selection.ids(in: queue))
-            if outcome.unfinishedCount > 0 { throw CommandFailure(.tryLater) }
-            if outcome.failedCount > 0 { throw CommandFailure(.jobFailed) }
+            var stream = ResultStream(queue: queue, printer: try resultOptions.printer, withHistory: attempts)
+            try stream.print(selection).check()
         }
     }
 }

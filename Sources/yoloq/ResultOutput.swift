@@ -1,86 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+/// Where results are written.
+enum ResultOutput {
+    case console
+    case file(OutputFile)
+    case labels(LabelFolder)
 
-/// Where results are printed to: standard output or a file.
-///
-/// A file appears whole or not at all: it is written under another name beside its place and put there at the end.
-final class ResultOutput {
-    private struct Target {
-        let path: String
-        let temporary: String
-        let handle: FileHandle
-    }
-
-    private let target: Target?
-    private var bytes: [UInt8] = []
-    private var isFinished = false
-
-    /// Opens the output.
+    /// Opens what a format writes to.
     ///
-    /// - Parameter path: A file, replaced if it exists; nil for standard output.
-    /// - Throws: `CommandFailure` with status 74 if the file cannot be written.
-    init(path: String?) throws(CommandFailure) {
-        target = if let path { try Self.open(path) } else { nil }
-    }
-
-    deinit {
-        guard let target, !isFinished else { return }
-        try? FileManager.default.removeItem(atPath: target.temporary)
-    }
-
-    private static func open(_ path: String) throws(CommandFailure) -> Target {
-        let temporary = "\(path).\(getpid()).part"
-        guard FileManager.default.createFile(atPath: temporary, contents: nil),
-            let handle = FileHandle(forWritingAtPath: temporary)
-        else {
-            throw CommandFailure(
-                .inputOutput,
-                "cannot write \(path): its folder does not exist or cannot be written to"
-            )
+    /// - Parameters:
+    ///   - format: Decides whether `path` is a file or a folder.
+    ///   - path: As it was typed; nil for standard output.
+    ///   - withConfidence: Whether labels tell it.
+    /// - Throws: `CommandFailure` if it cannot be written to.
+    init(_ format: ResultFormat, path: String?, withConfidence: Bool = false) throws(CommandFailure) {
+        guard let path else {
+            self = .console
+            return
         }
-        return Target(path: path, temporary: temporary, handle: handle)
+        self =
+            format == .yoloText
+            ? .labels(try LabelFolder(path: path, withConfidence: withConfidence)) : .file(try OutputFile(path: path))
     }
 
-    /// Writes a line, soon.
+    /// Writes a line.
     ///
-    /// - Throws: `CommandFailure` with status 74 if the file cannot be written.
+    /// - Throws: `CommandFailure` with status 74.
     func print(_ line: String) throws(CommandFailure) {
-        guard let target else { return Console.print(line) }
-        bytes += line.utf8
-        bytes.append(UInt8(ascii: "\n"))
-        if bytes.count > 1 << 16 { try drain(target) }
+        switch self {
+        case .console: Console.print(line)
+        case .file(let file): try file.print(line)
+        case .labels: break
+        }
     }
 
-    /// Lets a reader of standard output see what was printed so far.
-    func flush() throws(CommandFailure) {
-        if target == nil { try Console.flush() }
-    }
-
-    /// Puts a file in its place, on the disk.
+    /// Writes the labels of an image.
     ///
-    /// - Throws: `CommandFailure` with status 74 if that fails; what was there before stays.
-    func finish() throws(CommandFailure) {
-        guard let target else { return }
-        try drain(target)
-        do {
-            try target.handle.synchronize()
-            try target.handle.close()
-        } catch {
-            throw CommandFailure(.inputOutput, "cannot write \(target.path): \(error.localizedDescription)")
-        }
-        guard rename(target.temporary, target.path) == 0 else {
-            throw CommandFailure(.inputOutput, "cannot write \(target.path): \(String(cString: strerror(errno)))")
-        }
-        isFinished = true
+    /// - Throws: `CommandFailure` with status 74.
+    func writeLabels(of record: ResultRecord) throws(CommandFailure) {
+        guard case .labels(let folder) = self else { preconditionFailure("labels go into a folder") }
+        try folder.write(record)
     }
 
-    private func drain(_ target: Target) throws(CommandFailure) {
-        defer { bytes.removeAll(keepingCapacity: true) }
-        do {
-            try target.handle.write(contentsOf: bytes)
-        } catch {
-            throw CommandFailure(.inputOutput, "cannot write \(target.path): \(error.localizedDescription)")
+    /// Lets a reader of standard output have what was written.
+    ///
+    /// - Throws: `CommandFailure` with status 74.
+    func flush() throws(CommandFailure) {
+        if case .console = self { try Console.flush() }
+    }
+
+    /// Ends the output; a file is there from now on.
+    ///
+    /// - Throws: `CommandFailure` with status 74.
+    func finish() throws(CommandFailure) {
+        switch self {
+        case .console: break
+        case .file(let file): try file.finish()
+        case .labels(let folder): Console.note("\(counted(folder.count, "label file")) in \(folder.path)")
         }
     }
 }

@@ -31,6 +31,8 @@ struct ResultRecord {
     var document: ResultDocument?
     /// Which frame of a video it is; nil for an image.
     var frame: FrameOfVideo?
+    /// Which of the job's predictions the document has, from 1, if only some are shown; nil for all.
+    var numbers: [Int]?
 
     /// Where the bytes of an image are that is kept in a queue.
     struct InlineSource {

@@ -5,84 +5,87 @@ import YoloqJobs
 import YoloqVision
 
 extension ResultRecord {
-    /// The answer that Roboflow's inference server gives for an image; null unless the job succeeded.
+    /// What Roboflow's inference server answers for an image, without a picture; null unless the job succeeded.
     ///
-    /// Boxes by their centre, in pixels of the upright image; oriented boxes and masks as points besides. The ids are made of
-    /// the job and the place in it, so that the same result always has the same.
+    /// `inference_id` and `detection_id` are made of what is stored, so they are the same each time.
     var roboflow: JSONValue {
         guard let document else { return .null }
-        let identity = "\(job ?? "") \(frame.map { "\($0.index)" } ?? "") \(source) \(document.image.sha256)"
-        let isClassified = document.task == .classify
-        let entries = document.predictions.enumerated().map { index, prediction in
-            isClassified ? prediction.roboflowClass : prediction.roboflow(id: stableID("\(identity) \(index)"))
-        }
-        var members: [JSONValue.Member] = [
-            .init("inference_id", .string(stableID(identity))),
-            .init("time", .double((document.timing.inference * 1000).rounded() / 1_000_000)),
-            .init("image", ["width": .int(document.image.width), "height": .int(document.image.height)]),
-            .init("predictions", .array(entries)),
+        let identity = [
+            job ?? source, submittedAt?.text ?? "", frame.map { "\($0.index)" } ?? "", document.image.sha256,
+            document.provenance.modelSHA256,
         ]
-        if isClassified, let best = document.predictions.first {
-            members += [.init("top", .string(best.name)), .init("confidence", .double(best.confidence))]
+        var members: [JSONValue.Member] = [
+            .init("inference_id", .string(stableUUID(identity))),
+            // Stored in milliseconds with three decimals.
+            .init("time", .double((document.timing.inference * 1000).rounded() / 1e6)),
+            .init("image", ["width": .int(document.image.width), "height": .int(document.image.height)]),
+            .init(
+                "predictions",
+                .array(
+                    numberedPredictions.map { number, prediction in
+                        prediction.roboflow(id: stableUUID(identity + ["\(number)"]))
+                    }
+                )
+            ),
+        ]
+        if document.task == .classify, let best = document.predictions.first {
+            members.append(.init("top", .string(best.name)))
+            members.append(.init("confidence", .double(best.confidence)))
         }
         return .object(members)
     }
 }
 
 extension ResultDocument.Detection {
-    fileprivate var roboflowClass: JSONValue {
-        ["class": .string(name), "class_id": .int(`class`), "confidence": .double(confidence)]
-    }
-
     fileprivate func roboflow(id: String) -> JSONValue {
-        let box = bounds ?? (0, 0, 0, 0)
-        var members: [JSONValue.Member] = [
-            .init("x", .place((box.x1 + box.x2) / 2)), .init("y", .place((box.y1 + box.y2) / 2)),
-            .init("width", .place(box.x2 - box.x1)), .init("height", .place(box.y2 - box.y1)),
+        let identity: [JSONValue.Member] = [
             .init("confidence", .double(confidence)), .init("class", .string(name)), .init("class_id", .int(`class`)),
-            .init("detection_id", .string(id)),
         ]
-        let outline = segments.map { zip($0.x, $0.y).map { (x: $0, y: $1) } } ?? self.box?.orientedCorners
-        if let outline {
-            members.append(.init("points", .array(outline.map { ["x": .double($0.x), "y": .double($0.y)] })))
+        guard let box else { return .object(identity) }
+        let places = zip(["x", "y", "width", "height"], box.centerAndSides)
+        var members = places.map { JSONValue.Member($0, .decimal($1)) } + identity
+        members.append(.init("detection_id", .string(id)))
+        if let segments {
+            members.append(.init("points", .points(zip(segments.x, segments.y).map { ($0, $1) })))
+        } else if rotated != nil {
+            members.append(.init("points", .points(box.corners)))
         }
-        if let keypoints {
-            let points = keypoints.x.indices.map { index -> JSONValue in
-                [
-                    "x": .double(keypoints.x[index]), "y": .double(keypoints.y[index]),
-                    "confidence": .double(keypoints.visible?[index] ?? 1), "class_id": .int(index),
-                    "class": .string(Person.name(ofKeypoint: index, of: keypoints.x.count)),
-                ]
-            }
-            members.append(.init("keypoints", .array(points)))
-        }
+        if let keypoints { members.append(.init("keypoints", keypoints.roboflow)) }
         return .object(members)
     }
 }
 
-extension JSONValue {
-    /// With five decimals, as places are stored.
-    fileprivate static func place(_ value: Double) -> JSONValue { .double((value * 100_000).rounded() / 100_000) }
-}
-
-/// The keypoints of a person in COCO.
-private enum Person {
-    private static let names = [
-        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
-    ]
-
-    /// The name of a keypoint, or its number if the object is not of 17 and so no person of COCO.
-    static func name(ofKeypoint index: Int, of count: Int) -> String {
-        count == names.count ? names[index] : "\(index)"
+extension ResultDocument.Detection.Keypoints {
+    fileprivate var roboflow: JSONValue {
+        let names = x.count == CocoClasses.keypointNames.count ? CocoClasses.keypointNames : x.indices.map { "\($0)" }
+        return .array(
+            names.indices.map { index in
+                [
+                    "x": .double(x[index]), "y": .double(y[index]), "confidence": .double(visible?[index] ?? 1),
+                    "class_id": .int(index), "class": .string(names[index]),
+                ]
+            }
+        )
     }
 }
 
-/// A text of the form of a UUID (version 8, RFC 9562) that depends on another text alone.
-private func stableID(_ text: String) -> String {
-    var digits = Array(ContentHash(of: Array(text.utf8)).description.prefix(32))
+extension JSONValue {
+    fileprivate static func points(_ places: [(x: Double, y: Double)]) -> JSONValue {
+        .array(places.map { ["x": .double($0.x), "y": .double($0.y)] })
+    }
+
+    /// Five decimals, as results are stored: what is computed from them has no more.
+    fileprivate static func decimal(_ value: Double) -> JSONValue {
+        .double((value * 1e5).rounded(.toNearestOrEven) / 1e5)
+    }
+}
+
+/// A name of 128 bits made of texts, in the form of a UUID (version 8 of RFC 9562).
+private func stableUUID(_ parts: [String]) -> String {
+    var digits = Array(ContentHash(of: Array(parts.joined(separator: "\n").utf8)).description.prefix(32))
     digits[12] = "8"
-    digits[16] = "8"
+    // Its highest bits are 1 and 0.
+    let variants: [Character] = ["8", "9", "a", "b"]
+    digits[16] = variants[(digits[16].hexDigitValue ?? 0) & 3]
     return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
 }

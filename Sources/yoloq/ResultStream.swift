@@ -19,16 +19,24 @@ struct ResultStream {
         var unfinishedCount = 0
         /// Whether the time was over before all had ended.
         var isTimedOut = false
+
+        /// Turns the outcome into the command's status.
+        ///
+        /// - Throws: `CommandFailure` with status 75 if a job has not ended, with 1 if one failed.
+        func check() throws(CommandFailure) {
+            if unfinishedCount > 0 { throw CommandFailure(.tryLater) }
+            if failedCount > 0 { throw CommandFailure(.jobFailed) }
+        }
     }
 
     /// Prints jobs as they are now.
     ///
-    /// - Parameter ids: In the order in which to print them.
+    /// - Parameter selection: Which jobs, in the order in which to print them.
     /// - Returns: What came of them.
     /// - Throws: `CommandFailure` with status 66 if a job does not exist; `JobsError`.
-    mutating func print(_ ids: [JobID]) throws -> Outcome {
+    mutating func print(_ selection: JobSelection) throws -> Outcome {
         var outcome = Outcome()
-        try printPages(of: ids, &outcome)
+        try selection.forEachPage(in: queue) { try printPages(of: $0, &outcome) }
         try printer.finish()
         return outcome
     }

@@ -161,7 +161,7 @@ struct SubmitCommand: ParsableCommand {
     }
 
     private func waitAndPrint(_ ids: [JobID], in queue: JobQueue) throws {
-        let outcome = try ResultStream(queue: queue, printer: .console(json ? .jsonl : .text))
+        let outcome = try ResultStream(queue: queue, printer: ResultPrinter(format: json ? .jsonl : .text))
             .printAsTheyEnd(ids, timeout: nil)
         if outcome.failedCount > 0 { throw CommandFailure(.jobFailed) }
     }

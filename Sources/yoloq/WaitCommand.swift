@@ -10,19 +10,17 @@ struct WaitCommand: ParsableCommand {
         commandName: "wait",
         abstract: "Wait until jobs have ended.",
         discussion: """
-            Shows a progress bar on a terminal. With --json it prints each result when it comes. Ends with status 1 if a \
-            job failed and with 124 if the time was over first.
+            Shows a progress bar on a terminal. With --json or another format it prints each result when it comes. Ends with \
+            status 1 if a job failed and with 124 if the time was over first.
             """
     )
 
     @OptionGroup var selection: JobSelection
     @OptionGroup var queueOptions: QueueOptions
+    @OptionGroup(title: "Output") var resultOptions: ResultOptions
 
     @Option(help: ArgumentHelp("How long to wait at most, such as 500ms, 60s or 5m.", valueName: "time"))
     var timeout: TimeSpan?
-
-    @Flag(help: "Print a line of JSON for each result when it comes.")
-    var json = false
 
     func validate() throws {
         guard !selection.isEmpty else { throw ValidationError("which jobs? Give ids, --batch NAME or --last") }
@@ -32,17 +30,15 @@ struct WaitCommand: ParsableCommand {
         try queueOptions.withQueue(create: false) { queue in
             let ids = try selection.ids(in: queue)
             try selection.checkExistence(of: ids, in: queue)
-            let outcome = json ? try printResults(of: ids, in: queue) : try waitQuietly(for: ids, in: queue)
+            let outcome =
+                try resultOptions.isEmpty ? waitQuietly(for: ids, in: queue) : printResults(of: ids, in: queue)
             if outcome.isTimedOut { throw CommandFailure(.timedOut, "the time was over before all jobs had ended") }
             if outcome.failedCount > 0 { throw CommandFailure(.jobFailed) }
         }
     }
 
     private func printResults(of ids: [JobID], in queue: JobQueue) throws -> ResultStream.Outcome {
-        try ResultStream(queue: queue, printer: .console(.jsonl)).printAsTheyEnd(
-            ids,
-            timeout: timeout?.duration
-        )
+        try ResultStream(queue: queue, printer: resultOptions.printer).printAsTheyEnd(ids, timeout: timeout?.duration)
     }
 
     private func waitQuietly(for ids: [JobID], in queue: JobQueue) throws -> ResultStream.Outcome {

@@ -21,7 +21,7 @@ struct Yoloq: ParsableCommand {
         version: yoloqVersion,
         subcommands: [
             SubmitCommand.self, WatchCommand.self, WorkerCommand.self, StatusCommand.self, ResultCommand.self,
-            ExportCommand.self, WaitCommand.self,
+            WaitCommand.self, ExportCommand.self,
             ListCommand.self, ExplainCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self,
             ResumeCommand.self,
             PruneCommand.self, PredictCommand.self, ModelsCommand.self, DoctorCommand.self, DBCommand.self,

@@ -2,247 +2,231 @@
 
 import Foundation
 import Testing
-import YoloqInference
 import YoloqJobs
-import YoloqVision
 
 @testable import yoloq
 
-/// Results in the forms of other programs.
+/// Results for other programs, of jobs that the test itself runs: no engine is needed.
 struct ExportTests {
-    private func record(_ predictions: String, task: VisionTask = .detect, source: String = "/photos/cat 7.jpg") throws
-        -> ResultRecord
-    {
-        let document = """
-            {"task":"\(task.rawValue)","image":{"width":200,"height":100,"sha256":"a"},"warnings":[],
-            "predictions":[\(predictions)],
-            "provenance":{"model_sha256":"b","engine":"e","precision":"f32","input":[64,64],"letterbox":"full"},
-            "timing_ms":{"queued":0,"load":0,"decode":0,"preprocess":0,"inference":12.5,"postprocess":0}}
-            """
-        return ResultRecord(
-            source: source,
-            model: "net",
-            parameters: "{}",
-            startedAt: .now(),
-            finishedAt: .now(),
-            .success(try ResultDocument(decoding: document))
+    private let site: Site
+
+    init() throws { site = try Site() }
+
+    /// Submits a job for each source, and ends each with a document, or with a failure where there is none.
+    private func fill(_ batch: String, _ jobs: [(source: String, document: String?)], waiting: Int = 0) throws {
+        var options = JobQueue.Options()
+        options.durability = .normal
+        let queue = try JobQueue(path: site.database, options: options)
+        let model = ModelReference(name: "net", path: "/net.onnx", sha256: String(repeating: "b", count: 64))
+        func submit(_ sources: [String]) throws {
+            let requests = sources.map { source in
+                var request = JobRequest(model: model, source: source)
+                request.batch = batch
+                return request
+            }
+            try queue.submit(requests, now: .now()) { _ in }
+        }
+        try submit(jobs.map(\.source))
+        let documents = Dictionary(uniqueKeysWithValues: jobs)
+        let worker = try queue.addWorker(threads: 1, serves: nil, now: .now())
+        var claims: [Claim] = []
+        repeat {
+            claims = try queue.claim(
+                limit: 500,
+                models: try queue.models().map(\.id),
+                worker: worker.worker,
+                now: .now()
+            )
+            let outcomes = claims.map { claim in
+                guard let document = documents[claim.source] ?? nil else {
+                    let failure = JobFailure(kind: "corrupt", message: "it is broken", isRetryable: false)
+                    return Outcome(claim, .failed(failure), at: .now())
+                }
+                return Outcome(claim, .succeeded(result: document), at: .now())
+            }
+            _ = try queue.record(outcomes, jitter: { 0 })
+        } while !claims.isEmpty
+        _ = try queue.removeWorker(worker, now: .now())
+        if waiting > 0 { try submit((1...waiting).map { "/later-\($0).jpg" }) }
+        try queue.close()
+    }
+
+    private func fillPhotos(waiting: Int = 0, failing: Bool = false) throws {
+        let cat = storedDocument(storedBox(at: (0, 0, 9, 9)) + "," + storedBox("dog", class: 8, confidence: 0.3))
+        let failed = failing ? [(source: "/c/broken.jpg", document: String?.none)] : []
+        try fill(
+            "photos",
+            [("/a/1.jpg", cat), ("/b/none.jpg", storedDocument("")), ("/b/2.jpg", cat)] + failed,
+            waiting: waiting
         )
     }
 
-    private static let cat =
-        #"{"name":"cat","class":15,"confidence":0.12346,"box":{"x1":10,"y1":20.12345,"x2":30.5,"y2":40}}"#
-    private static let turned = """
-        {"name":"ship","class":1,"confidence":0.25,"box":{"x1":10,"y1":20,"x2":30,"y2":10,"x3":40,"y3":30,"x4":20,"y4":40},
-        "rotated":{"cx":25,"cy":25,"w":22.3607,"h":22.3607,"angle":0.46365}}
-        """
-    private static let person = """
-        {"name":"person","class":0,"confidence":0.5,"box":{"x1":0,"y1":0,"x2":200,"y2":100},
-        "keypoints":{"x":[100,50],"y":[50,25],"visible":[0.5,0.9]}}
-        """
-    private static let leaf = #"{"name":"Dao","class":3,"confidence":0.876}"#
-
-    /// A mask of a 64x64 input, in which an image of 200 by 100 lies in rows 16 to 47.
-    private static func masked(_ mask: RunLengthMask, frame: MaskFrame) -> String {
-        """
-        {"name":"a","class":0,"confidence":0.5,"box":{"x1":0,"y1":0,"x2":100,"y2":50},
-        "segments":{"x":[0,100,100],"y":[0,0,50]},
-        "mask":{"size":[\(mask.size.height),\(mask.size.width)],
-        "counts":\(JSONValue.string(mask.compressedCounts)),"frame":"\(frame.rawValue)"}}
-        """
+    private func export(_ options: String...) throws -> YoloqProcess.Result {
+        try YoloqProcess.run(["export"] + options, at: site)
     }
 
-    @Test func `COCO's form has ids, boxes by their corner and size, and scores`() throws {
-        let entries = try record(Self.cat).coco().map(\.description)
-        #expect(
-            entries == [
-                #"{"image_id":"cat 7","file_name":"cat 7.jpg","category_id":17,"bbox":[10.0,20.123,20.5,19.877],"#
-                    + #""score":0.12346}"#
+    /// Names in the site's folder but for the queue's.
+    private func files() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: site.folder).filter { !$0.hasPrefix("queue.db") }.sorted()
+            .filter { $0 != "workers" }
+    }
+
+    @Test func `each format tells of each image, in the order of the jobs`() throws {
+        try fillPhotos()
+        let jsonl = try export("--batch", "photos")
+        #expect(jsonl.status == ExitCode.ok && jsonl.objects.compactMap { $0["job"] as? String } == ["1", "2", "3"])
+        #expect(try YoloqProcess.run("result", "--batch", "photos", "--json", at: site).output == jsonl.output)
+        let coco = try export("--last", "--format", "coco")
+        let entries = try JSONSerialization.jsonObject(with: Data(coco.output.utf8)) as? [[String: Any]]
+        #expect(entries?.compactMap { $0["image_id"] as? Int } == [1, 1, 2, 2])
+        #expect(try export("2", "--format", "coco").output == "[]\n")
+        let some = try export("--batch", "photos", "--format", "coco", "--class", "dog", "--min-confidence", "0.2")
+        #expect(some.output.split(separator: "\n").count == 3)
+        let roboflow = try export("1", "2", "3", "--format", "roboflow")
+        #expect(roboflow.objects.compactMap { ($0["predictions"] as? [Any])?.count } == [2, 0, 2])
+        #expect(try export("--batch", "photos", "--format", "csv").lines.count == 5)
+        #expect(try export("--batch", "photos", "--format", "ultralytics").lines.count == 3)
+    }
+
+    @Test func `label files say what was found, and where they are`() throws {
+        try fillPhotos()
+        let folder = site.folder + "/labels"
+        let result = try export("--batch", "photos", "--format", "yolo-txt", "--output", folder, "--save-conf")
+        #expect(result.status == ExitCode.ok && result.output.isEmpty && result.errors.contains("2 label files in"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["1.txt", "2.txt"])
+        let text = try String(contentsOfFile: folder + "/1.txt", encoding: .utf8)
+        #expect(text == "7 0.5 0.5 1 1 0.5\n8 0.222222 0.361111 0.222222 0.166667 0.3\n")
+        let again = try export("--batch", "photos", "--format", "yolo-txt", "--output", folder)
+        #expect(again.status == ExitCode.usage && again.errors.contains("new folder"))
+    }
+
+    @Test func `what has no result is left out, counted, and told by the status`() throws {
+        try fillPhotos(failing: true)
+        for format in ["jsonl", "json", "coco", "csv", "roboflow", "ultralytics"] {
+            let result = try export("--batch", "photos", "--format", format)
+            #expect(result.status == ExitCode.jobFailed && !result.output.contains("broken"), "\(format)")
+            #expect(result.errors.contains("left out, having no result: 1 failed"), "\(format)")
+        }
+        try fill("later", [], waiting: 2)
+        let later = try export("--batch", "later", "--format", "coco")
+        #expect(later.status == ExitCode.tryLater && later.output == "[]\n")
+        #expect(later.errors.contains("left out, having no result: 2 queued"))
+        // The same of a result in a form that has no place for a failure; one that has shows it.
+        let csv = try YoloqProcess.run("result", "--batch", "photos", "--format", "csv", at: site)
+        #expect(csv.status == ExitCode.jobFailed && csv.errors.contains("1 failed"))
+        let json = try YoloqProcess.run("result", "--batch", "photos", "--json", at: site)
+        #expect(json.output.contains("broken") && !json.errors.contains("left out"))
+    }
+
+    // MARK: Files
+
+    @Test func `a file is what standard output would be, and takes the place of an older one`() throws {
+        try fillPhotos(failing: true)
+        let path = site.folder + "/out.json"
+        try "older".write(toFile: path, atomically: true, encoding: .utf8)
+        try FileManager.default.createSymbolicLink(atPath: site.folder + "/link", withDestinationPath: path)
+        let result = try export("--batch", "photos", "--format", "coco", "--output", site.folder + "/link")
+        #expect(result.status == ExitCode.jobFailed && result.output.isEmpty)
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(try text == export("--batch", "photos", "--format", "coco").output)
+        #expect(try files() == ["link", "out.json"])
+        func permissions(_ path: String) throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        }
+        #expect(FileManager.default.createFile(atPath: site.folder + "/usual", contents: nil))
+        #expect(try permissions(path) == permissions(site.folder + "/usual"))
+    }
+
+    @Test func `an export that fails leaves what was there, and nothing else`() throws {
+        try fill(
+            "mixed",
+            [
+                ("/a/1.jpg", storedDocument(storedBox())),
+                ("/a/2.jpg", storedDocument(#"{"name":"leaf","class":1,"confidence":0.5}"#, task: "classify")),
             ]
         )
-        let numbered = try record(Self.turned, task: .obb, source: "/val/000000000139.jpg").coco().map(\.description)
-        #expect(
-            numbered == [
-                #"{"image_id":139,"file_name":"000000000139.jpg","category_id":2,"bbox":[10.0,10.0,30.0,30.0],"#
-                    + #""score":0.25,"rbox":[25.0,25.0,22.361,22.361,0.464],"#
-                    + #""poly":[10.0,20.0,30.0,10.0,40.0,30.0,20.0,40.0]}"#
-            ]
-        )
-        let keypoints = try record(Self.person, task: .pose).coco().map(\.description)
-        #expect(keypoints.first?.hasSuffix(#""keypoints":[100.0,50.0,0.5,50.0,25.0,0.9]}"#) == true)
-        #expect(throws: CommandFailure.self) { try record(Self.leaf, task: .classify).coco() }
+        let path = site.folder + "/out.json"
+        try "older".write(toFile: path, atomically: true, encoding: .utf8)
+        let classified = try export("--batch", "mixed", "--format", "coco", "--output", path)
+        #expect(classified.status == ExitCode.usage && classified.errors.contains("/a/2.jpg"))
+        #expect(try export("1", "99", "--output", path).status == ExitCode.noInput)
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "older")
+        #expect(try files() == ["out.json"])
     }
 
-    @Test func `COCO's numbers skip the ten that were never used`() throws {
-        func number(_ index: Int, _ name: String) throws -> Int {
-            let text = #"{"name":"\#(name)","class":\#(index),"confidence":1}"#
-            return COCOCategory.number(
-                of: try JSONDecoder().decode(ResultDocument.Detection.self, from: Data(text.utf8))
-            )
-        }
-        #expect(try number(0, "person") == 1 && number(10, "fire hydrant") == 11 && number(11, "stop sign") == 13)
-        #expect(try number(79, "toothbrush") == 90 && number(24, "backpack") == 27 && number(72, "refrigerator") == 82)
-        #expect(try number(79, "tooth") == 80 && number(300, "x") == 301)
-        #expect(COCOCategory.names.count == 80 && Set(COCOCategory.names).count == 80)
+    @Test func `places that are no files are refused in words`() throws {
+        try fillPhotos()
+        let folder = try export("--batch", "photos", "--output", site.folder)
+        #expect(folder.status == ExitCode.usage && folder.errors.contains("is a folder"))
+        let device = try export("--batch", "photos", "--output", "/dev/null")
+        #expect(device.status == ExitCode.usage && device.errors.contains("no regular file"))
+        let nowhere = try export("--batch", "photos", "--output", site.folder + "/no/such/out.json")
+        #expect(nowhere.status == ExitCode.inputOutput && nowhere.errors.contains("folder"))
     }
 
-    @Test func `COCO's masks are of the image, whichever frame they were stored in`() throws {
-        let input = RunLengthMask(
-            size: ImageSize(height: 64, width: 64),
-            rectangle: PixelRectangle(columns: 0..<32, rows: 0..<32),
-            bitmap: [UInt8](repeating: 1, count: 32 * 32)
-        )
-        let image = RunLengthMask(
-            size: ImageSize(height: 100, width: 200),
-            rectangle: PixelRectangle(columns: 0..<100, rows: 0..<50),
-            bitmap: [UInt8](repeating: 1, count: 5000)
-        )
-        for (mask, frame) in [(input, MaskFrame.input), (image, .image)] {
-            let entry = try #require(try record(Self.masked(mask, frame: frame), task: .segment).coco().first)
-            let object = try JSONSerialization.jsonObject(with: Data(entry.description.utf8)) as? [String: Any]
-            let segmentation = try #require(object?["segmentation"] as? [String: Any])
-            #expect(segmentation["size"] as? [Int] == [100, 200])
-            let found = try RunLengthMask(size: image.size, compressedCounts: segmentation["counts"] as? String ?? "")
-            // Scaled bilinearly, the mask loses the pixel in its corner: two thirds by two thirds is less than a half.
-            let corner = PixelRectangle(columns: 99..<100, rows: 49..<50)
-            #expect(found.bitmap(of: corner) == [frame == .input ? 0 : 1])
-            #expect(found.boundingBox == image.boundingBox && found.area == (frame == .input ? 4999 : 5000))
+    @Test func `what cannot be meant is refused`() throws {
+        for (options, word) in [
+            (["--last", "--format", "text"], "text"), (["--last", "--format", "yolo-txt"], "--output"),
+            (["--last", "--save-conf"], "yolo-txt"), ([], "--batch"), (["--last", "--format", "yolo"], "yolo-txt"),
+        ] as [([String], String)] {
+            let result = try YoloqProcess.run(["export"] + options, at: site)
+            #expect(result.status == ExitCode.usage && result.errors.contains(word), "\(options): \(result.errors)")
         }
     }
 
-    @Test func `label files hold what the reference writes`() throws {
-        #expect(try record(Self.cat).labels(withConfidence: true) == ["15 0.10125 0.300617 0.1025 0.198766 0.12346"])
-        #expect(
-            try record(Self.turned, task: .obb).labels(withConfidence: false) == ["1 0.05 0.2 0.15 0.1 0.2 0.3 0.1 0.4"]
-        )
-        #expect(
-            try record(Self.person, task: .pose).labels(withConfidence: false)
-                == ["0 0.5 0.5 1 1 0.5 0.5 0.5 0.25 0.25 0.9"]
-        )
-        #expect(try record(Self.leaf, task: .classify).labels(withConfidence: true) == ["0.88 Dao"])
-        let mask = RunLengthMask(emptyOf: ImageSize(height: 64, width: 64))
-        let segment = Self.masked(mask, frame: .input)
-        #expect(try record(segment, task: .segment).labels(withConfidence: false) == ["0 0 0 0.5 0 0.5 0.5"])
-        let thin = segment.replacing(#""x":[0,100,100],"y":[0,0,50]"#, with: #""x":[0,100],"y":[0,0]"#)
-        #expect(try record(thin, task: .segment).labels(withConfidence: false).isEmpty)
+    @Test func `wait prints in any format when jobs have ended, and nothing if not asked to`() throws {
+        try fillPhotos()
+        let coco = try YoloqProcess.run("wait", "--batch", "photos", "--format", "coco", at: site)
+        #expect(try coco.output == export("--batch", "photos", "--format", "coco").output)
+        #expect(coco.output.hasPrefix("[{"))
+        #expect(try YoloqProcess.run("wait", "--batch", "photos", at: site).output.isEmpty)
+        #expect(try YoloqProcess.run("wait", "--batch", "photos", "--json", at: site).objects.count == 3)
     }
 
-    @Test func `label files of one name stand beside each other and replace nothing`() throws {
-        let site = try Site()
-        var labels = ResultLabels(folder: site.folder + "/labels", withConfidence: false)
-        try labels.write(record(Self.cat, source: "/a/bus.jpg"))
-        try labels.write(record(Self.turned, task: .obb, source: "/b/bus.png"))
-        try labels.write(record("", source: "/b/empty.png"))
-        let names = try FileManager.default.contentsOfDirectory(atPath: labels.folder).sorted()
-        #expect(names == ["bus-2.txt", "bus.txt"] && labels.count == 2)
-        var again = ResultLabels(folder: labels.folder, withConfidence: false)
-        #expect(throws: CommandFailure.self) { try again.write(record(Self.cat, source: "/a/bus.jpg")) }
-        #expect(try String(contentsOfFile: labels.folder + "/bus.txt", encoding: .utf8).hasPrefix("15 "))
-    }
+    // MARK: Memory
 
-    @Test func `Roboflow's form has centres, points and ids that stay`() throws {
-        let text = try record(Self.cat).roboflow.description
-        #expect(text.contains(#""time":0.0125,"image":{"width":200,"height":100}"#))
-        #expect(text.contains(#""x":20.25,"y":30.06173,"width":20.5,"height":19.87655"#))
-        #expect(try text == record(Self.cat).roboflow.description)
-        #expect(try text != record(Self.cat, source: "/other.jpg").roboflow.description)
-        let id = /"detection_id":"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}"/
-        #expect(text.contains(id))
-        let turned = try record(Self.turned, task: .obb).roboflow.description
-        #expect(turned.contains(#""points":[{"x":10.0,"y":20.0},{"x":30.0,"y":10.0}"#))
-        let person = try record(Self.person, task: .pose).roboflow.description
-        #expect(person.contains(#"{"x":100.0,"y":50.0,"confidence":0.5,"class_id":0,"class":"0"}"#))
-        let leaf = try record(Self.leaf, task: .classify).roboflow.description
-        #expect(
-            leaf.hasSuffix(
-                #""predictions":[{"class":"Dao","class_id":3,"confidence":0.876}],"top":"Dao","confidence":0.876}"#
-            )
+    /// The most memory that a run of the program held, in bytes.
+    private func peak(_ arguments: String...) throws -> Int {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments =
+            [
+                "python3", "-c",
+                """
+                import resource, subprocess, sys
+                subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+                unit = 1 if sys.platform == "darwin" else 1024
+                print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
+                """,
+                Checkout.executable.path,
+            ] + arguments
+        process.environment = site.environment
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return try #require(
+            Int(String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
         )
     }
 
-    @Test func `a file is there whole or not at all`() throws {
-        let site = try Site()
-        let path = site.folder + "/results.jsonl"
-        try "old".write(toFile: path, atomically: true, encoding: .utf8)
-        do {
-            let output = try ResultOutput(path: path)
-            try output.print("half")
-            #expect(try String(contentsOfFile: path, encoding: .utf8) == "old")
+    @Test(.enabled(if: Checkout.hasPython, "needs python3"))
+    func `ten times as many results take no more memory`() throws {
+        // About 5 KB each, as text.
+        let boxes = Array(repeating: storedBox("traffic light", at: (1.23456, 2.34567, 3.45678, 4.56789)), count: 40)
+        let document = storedDocument(boxes.joined(separator: ","))
+        for (batch, count) in [("few", 300), ("many", 3000)] {
+            try fill(batch, (0..<count).map { ("/images/\(batch)-\($0).jpg", document) })
         }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: site.folder) == ["results.jsonl"])
-        let output = try ResultOutput(path: path)
-        try output.print("whole")
-        try output.finish()
-        #expect(try String(contentsOfFile: path, encoding: .utf8) == "whole\n")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: site.folder) == ["results.jsonl"])
-        #expect(throws: CommandFailure.self) { _ = try ResultOutput(path: site.folder + "/no/such/folder.json") }
-    }
-
-    @Test(.enabled(if: Checkout.hasEngine, "needs OpenVINO: run ops/install-openvino"))
-    func `a batch is exported in every form, and what has no result is told`() throws {
-        let site = try Site()
-        func yoloq(_ arguments: String...) throws -> YoloqProcess.Result { try YoloqProcess.run(arguments, at: site) }
-        #expect(try yoloq("submit", Checkout.samples, "--model", Checkout.demo, "--batch", "all").status == ExitCode.ok)
-        let early = try yoloq("export", "--batch", "all")
-        #expect(early.status == ExitCode.tryLater && early.errors.contains("6 not ended of 6 jobs"))
-        #expect(try yoloq("worker", "--threads", "1", "--until-empty").status == ExitCode.ok)
-
-        let found = try yoloq("result", "--batch", "all", "--json").objects
-        let count = found.compactMap { ($0["predictions"] as? [Any])?.count }.reduce(0, +)
-        let output = site.folder + "/out"
-        try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-        for format in ["json", "jsonl", "ultralytics", "csv", "coco", "roboflow"] {
-            let path = "\(output)/\(format)"
-            let done = try yoloq("export", "--batch", "all", "--format", format, "--output", path)
-            #expect(done.status == ExitCode.ok && done.lines.isEmpty, "\(done.errors)")
-            let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
-            switch format {
-            case "coco":
-                let entries = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [Any]
-                #expect(entries?.count == count && count > 6)
-            case "json": #expect(lines.count == 7)
-            case "csv": #expect(lines.count == count + 1)
-            default: #expect(lines.count == 6)
+        for format in ["coco", "yolo-txt"] {
+            func peak(_ batch: String) throws -> Int {
+                let path = "\(site.folder)/\(batch)-\(format)"
+                return try self.peak("export", "--batch", batch, "--format", format, "--output", path)
             }
+            let (few, many) = (try peak("few"), try peak("many"))
+            #expect(many - few < 8 << 20, "\(format): \(few) bytes for 300, \(many) for 3000")
         }
-        let some = try yoloq("export", "--last", "--format", "coco", "--class", "no such class")
-        #expect(some.lines == ["[]"])
-        let labels = try yoloq(
-            "export",
-            "--batch",
-            "all",
-            "--format",
-            "yolo-txt",
-            "--save-conf",
-            "--output",
-            output + "/labels"
-        )
-        #expect(labels.status == ExitCode.ok && labels.errors.contains("6 files in"))
-        let names = try FileManager.default.contentsOfDirectory(atPath: output + "/labels").sorted()
-        #expect(names == (1...6).map { "shapes-\($0).txt" })
-        for arguments in [["--format", "text"], ["--format", "yolo-txt"], ["--save-conf"]] {
-            #expect(try YoloqProcess.run(["export", "--last"] + arguments, at: site).status == ExitCode.usage)
-        }
-    }
-
-    @Test(.enabled(if: Checkout.hasEngine, "needs OpenVINO: run ops/install-openvino"))
-    func `what was found is cut out, a folder for each class`() throws {
-        let site = try Site()
-        let crops = site.folder + "/crops"
-        let done = try YoloqProcess.run(
-            ["predict", Checkout.samples, "--model", Checkout.demo, "--json", "--crop", crops],
-            at: site
-        )
-        #expect(done.status == ExitCode.ok, "\(done.errors)")
-        var expected: [String: Int] = [:]
-        for record in done.objects {
-            for prediction in record["predictions"] as? [[String: Any]] ?? [] {
-                expected[prediction["name"] as? String ?? "", default: 0] += 1
-            }
-        }
-        for (name, count) in expected {
-            #expect(try FileManager.default.contentsOfDirectory(atPath: "\(crops)/\(name)").count == count)
-        }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: crops).sorted() == expected.keys.sorted())
-        #expect(done.errors.contains("\(expected.values.reduce(0, +)) crops in"))
     }
 }

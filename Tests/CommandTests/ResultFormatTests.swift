@@ -3,37 +3,20 @@
 import Foundation
 import Testing
 import YoloqInference
-import YoloqJobs
 import YoloqVision
 
 @testable import yoloq
 
 /// The forms in which stored results are printed, and what is shown of them.
 struct ResultFormatTests {
-    private func record(_ predictions: String, source: String = "/a.jpg") throws -> ResultRecord {
-        let document = """
-            {"task":"detect","image":{"width":9,"height":9,"sha256":"a"},"warnings":[],"predictions":[\(predictions)],
-            "provenance":{"model_sha256":"b","engine":"e","precision":"f32","input":[9,9],"letterbox":"full"},
-            "timing_ms":{"queued":0,"load":0,"decode":0,"preprocess":0,"inference":0,"postprocess":0}}
-            """
-        return ResultRecord(
-            source: source,
-            model: "net",
-            parameters: "{}",
-            startedAt: .now(),
-            finishedAt: .now(),
-            .success(try ResultDocument(decoding: document))
-        )
-    }
-
-    private static let cat = #"{"name":"cat","class":7,"confidence":0.5,"box":{"x1":1,"y1":2.5,"x2":3,"y2":4}}"#
-    private static let turned = """
+    static let cat = #"{"name":"cat","class":7,"confidence":0.5,"box":{"x1":1,"y1":2.5,"x2":3,"y2":4}}"#
+    static let turned = """
         {"name":"big, \\"red\\" car","class":1,"confidence":0.25,
         "box":{"x1":1,"y1":2,"x2":3,"y2":4,"x3":5,"y3":6,"x4":7,"y4":8},"rotated":{"cx":1,"cy":1,"w":1,"h":1,"angle":0.5}}
         """
 
     @Test func `a line of CSV holds a prediction, with quotes where a reader needs them`() throws {
-        let lines = try record("\(Self.cat),\(Self.turned)", source: "/a,b.jpg").csv
+        let lines = try storedRecord("\(Self.cat),\(Self.turned)", source: "/a,b.jpg").csv
         #expect(
             lines == [
                 #","/a,b.jpg",,cat,7,0.5,1.0,2.5,3.0,4.0,,,,"#,
@@ -41,13 +24,13 @@ struct ResultFormatTests {
             ]
         )
         #expect(ResultRecord.csvHeader.split(separator: ",").count == 14)
-        #expect(try record("").csv.isEmpty)
+        #expect(try storedRecord("").csv.isEmpty)
     }
 
     @Test func `the reference's form has the reference's keys only`() throws {
-        let text = try record(Self.turned).ultralytics.description
+        let text = try storedRecord(Self.turned).ultralytics.description
         #expect(text.contains(#""x4""#) && !text.contains("rotated"))
-        #expect(try record(Self.turned).json.description.contains("rotated"))
+        #expect(try storedRecord(Self.turned).json.description.contains("rotated"))
     }
 
     @Test(
@@ -58,7 +41,7 @@ struct ResultFormatTests {
     )
     func `a stored result is shown in part`(classes: String?, confidence: Double?, names: [String]) throws {
         let filter = PredictionFilter(classes: classes, minConfidence: confidence)
-        let shown = filter(try record("\(Self.cat),\(Self.turned)"))
+        let shown = filter(try storedRecord("\(Self.cat),\(Self.turned)"))
         #expect(shown.document?.predictions.map(\.name) == names)
     }
 

@@ -148,6 +148,8 @@ struct StalledOutputTests {
         ("result --batch done --format ultralytics", finishedCount...finishedCount),
         ("result --batch done --json --attempts", finishedCount...finishedCount),
         ("wait --batch done --json", finishedCount...finishedCount),
+        ("export --batch done", finishedCount...finishedCount),
+        ("export --batch done --format coco", 20 * finishedCount + 1...20 * finishedCount + 1),
         ("list --limit 2000", 2000...2000),
         ("list --limit 2000 --json", 2000...2000),
         ("list --limit 2000 --state succeeded --json", finishedCount...finishedCount),

@@ -56,7 +56,11 @@ struct WorkflowTests {
             let image = try #require(record["image"] as? [String: Any])
             #expect((image["sha256"] as? String)?.count == 64)
             let provenance = try #require(record["provenance"] as? [String: Any])
-            #expect(Set(provenance.keys) == ["model_sha256", "engine", "precision", "input", "letterbox", "tiles"])
+            #expect(
+                Set(provenance.keys) == [
+                    "model_sha256", "dataset", "engine", "precision", "input", "letterbox", "tiles",
+                ]
+            )
             let timing = try #require(record["timing_ms"] as? [String: Any])
             #expect(Set(timing.keys) == ["queued", "load", "decode", "preprocess", "inference", "postprocess"])
             let parameters = try #require(record["parameters"] as? [String: Any])

@@ -33,6 +33,7 @@ struct ResultDocumentTests {
             predictions: [ResultDocument.Detection(prediction, names: ["person", "bus"])],
             provenance: ResultDocument.Provenance(
                 modelSHA256: String(repeating: "d", count: 64),
+                dataset: "coco",
                 engine: "openvino 2026.4.1",
                 precision: "f32",
                 input: [640, 480],

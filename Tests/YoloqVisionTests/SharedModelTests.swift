@@ -38,7 +38,7 @@ struct SharedModelTests {
     }
 
     @Test func `a YOLOX without a card is refused with what it can be`() throws {
-        let refused = try #require(throws: VisionError.self) { try read("yolox_nano.onnx") }
+        let refused = try #require(throws: VisionError.self) { try read("yolox_nano.onnx").read(as: nil) }
         #expect(refused.code == .unsupportedModel)
         #expect(refused.message.contains("[1, 3549, 85] can be that of yolox"))
         #expect(refused.message.contains("card.json"))
