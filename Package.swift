@@ -54,10 +54,14 @@ let package = Package(
         .target(name: "CYoloqTIFF", dependencies: ["CLibTIFF"]),
         .target(name: "CYoloqHEIF"),
         .target(name: "CYoloqOpenVINO"),
-        .target(name: "YoloqImages", dependencies: ["CYoloqJPEG", "CSPNG", "CWebP", "CYoloqTIFF", "CYoloqHEIF"]),
+        .target(name: "CYoloqPixels"),
+        .target(
+            name: "YoloqImages",
+            dependencies: ["CYoloqJPEG", "CSPNG", "CWebP", "CYoloqTIFF", "CYoloqHEIF", "CYoloqPixels"]
+        ),
         .target(
             name: "YoloqVision",
-            dependencies: ["YoloqImages", .product(name: "Yams", package: "Yams")]
+            dependencies: ["YoloqImages", "CYoloqPixels", .product(name: "Yams", package: "Yams")]
         ),
         .target(name: "YoloqOpenVINO", dependencies: ["CYoloqOpenVINO"]),
         .target(

@@ -27,6 +27,7 @@ struct yoloq_jpeg_decoder {
     struct jpeg_decompress_struct cinfo;
     error_manager errors;
     struct jpeg_progress_mgr progress;
+    JSAMPROW row;  // of start, in libjpeg's memory
 };
 
 static void fail(error_manager *errors, yoloq_jpeg_status status, const char *message) {
@@ -168,6 +169,37 @@ yoloq_jpeg_status yoloq_jpeg_decode(yoloq_jpeg_decoder *decoder, uint8_t *pixels
         }
     }
     jpeg_finish_decompress(cinfo);  // reads on to the EOI marker, so a missing one is seen
+    return YOLOQ_JPEG_OK;
+}
+
+yoloq_jpeg_status yoloq_jpeg_start(yoloq_jpeg_decoder *decoder) {
+    if (setjmp(decoder->errors.jump)) return decoder->errors.status;
+    j_decompress_ptr cinfo = &decoder->cinfo;
+    cinfo->out_color_space = JCS_RGB;
+    jpeg_start_decompress(cinfo);
+    JSAMPROW row = cinfo->mem->alloc_large((j_common_ptr)cinfo, JPOOL_IMAGE, (size_t)cinfo->output_width * 3 + 6);
+    // At an odd place: to an aligned one libjpeg-turbo writes past the caches, from where the row is fetched again then.
+    decoder->row = row + 1;
+    return YOLOQ_JPEG_OK;
+}
+
+yoloq_jpeg_status yoloq_jpeg_read_row(yoloq_jpeg_decoder *decoder, uint32_t index, const uint8_t **row) {
+    if (setjmp(decoder->errors.jump)) return decoder->errors.status;
+    j_decompress_ptr cinfo = &decoder->cinfo;
+    if (index > cinfo->output_scanline) jpeg_skip_scanlines(cinfo, index - cinfo->output_scanline);
+    jpeg_read_scanlines(cinfo, &decoder->row, 1);
+    *row = decoder->row;
+    return YOLOQ_JPEG_OK;
+}
+
+yoloq_jpeg_status yoloq_jpeg_finish(yoloq_jpeg_decoder *decoder) {
+    if (setjmp(decoder->errors.jump)) return decoder->errors.status;
+    j_decompress_ptr cinfo = &decoder->cinfo;
+    const JDIMENSION rest = cinfo->output_height - cinfo->output_scanline;
+    if (rest > 1) jpeg_skip_scanlines(cinfo, rest - 1);
+    // Whoever skips to the end is not told whether the file gets there.
+    if (rest > 0) jpeg_read_scanlines(cinfo, &decoder->row, 1);
+    jpeg_finish_decompress(cinfo);
     return YOLOQ_JPEG_OK;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CYoloqPixels
 
 /// Scales RGB images to one size with OpenCV's `INTER_LINEAR` on 8 bits, bit for bit.
 ///
@@ -25,7 +26,7 @@ public struct BilinearResizer: Sendable {
     /// Where one output row comes from.
     private struct Row {
         let first: Int32, second: Int32  // source rows; the same one at the edges
-        let firstWeight: SIMD8<Int16>, secondWeight: SIMD8<Int16>  // each in every lane
+        let firstWeight: Int16, secondWeight: Int16
     }
 
     /// Makes a resizer from one size to another, all at least 1 pixel.
@@ -51,8 +52,8 @@ public struct BilinearResizer: Sendable {
             return Row(
                 first: Int32(min(max(sample, 0), sourceHeight - 1)),
                 second: Int32(min(max(sample + 1, 0), sourceHeight - 1)),
-                firstWeight: SIMD8(repeating: first),
-                secondWeight: SIMD8(repeating: second)
+                firstWeight: first,
+                secondWeight: second
             )
         }
     }
@@ -61,100 +62,66 @@ public struct BilinearResizer: Sendable {
     ///
     /// - Parameters:
     ///   - image: An image of `sourceWidth` × `sourceHeight` pixels.
-    ///   - body: Called once for each output row, top to bottom, with its index and its `3 * width` interleaved RGB
-    ///     bytes, valid during the call. If the sizes are equal they are the image's own.
-    public func forEachRow(
-        of image: borrowing RGBImage,
-        _ body: (_ y: Int, _ row: UnsafeBufferPointer<UInt8>) -> Void
-    ) {
+    ///   - body: Called once for each output row, top to bottom, with its index and its `width` pixels.
+    public func forEachRow(of image: borrowing RGBImage, _ body: (_ y: Int, _ row: PlanarRow) -> Void) {
         precondition(
             image.width == sourceWidth && image.height == sourceHeight,
             "the resizer is made for \(sourceWidth)×\(sourceHeight) pixels, the image has \(image.width)×\(image.height)"
         )
-        let stride = 3 * width
         image.withUnsafePixels { pixels in
-            if isIdentity {
-                for y in 0..<height { body(y, UnsafeBufferPointer(rebasing: pixels[y * stride..<(y + 1) * stride])) }
-                return
-            }
-            // Two scaled rows and the one that goes out, each with room for whole vectors.
-            let capacity = stride + ColumnScaler.margin
-            withUnsafeTemporaryAllocation(of: Int16.self, capacity: 2 * capacity) { scaled in
-                withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { target in
-                    scaled.initialize(repeating: 0)
-                    guard let source = pixels.baseAddress, let scaled = scaled.baseAddress,
-                        let target = target.baseAddress
-                    else { return }
-                    forEachRow(
-                        from: source,
-                        upper: ScaledRow(values: scaled),
-                        lower: ScaledRow(values: scaled + capacity),
-                        target: target,
-                        body
-                    )
-                }
-            }
+            guard let first = pixels.baseAddress else { return }
+            forEachRow(of: { first + 3 &* sourceWidth &* $0 }, body)
         }
     }
 
-    /// One source row, scaled along x: `D >> 4`, (width, 3), 0…32655.
+    /// Scales rows as they come.
+    ///
+    /// - Parameters:
+    ///   - source: Gives a source row: RGB, (sourceWidth, 3), and five bytes more that are read and weigh nothing. Asked from
+    ///     top to bottom, at most once for each, and not for rows that nothing comes of; must be valid until it is asked again.
+    ///   - body: Called once for each output row, top to bottom, with its index and its `width` pixels.
+    /// - Throws: What `source` throws.
+    public func forEachRow<E: Error>(
+        of source: (_ y: Int) throws(E) -> UnsafePointer<UInt8>,
+        _ body: (_ y: Int, _ row: PlanarRow) -> Void
+    ) throws(E) {
+        // Two scaled rows and the one that goes out.
+        let capacity = isIdentity ? width : columns.capacity
+        let values = UnsafeMutablePointer<Int16>.allocate(capacity: 6 * capacity)
+        let target = UnsafeMutablePointer<UInt8>.allocate(capacity: 3 * capacity)
+        defer {
+            values.deallocate()
+            target.deallocate()
+        }
+        let out = PlanarRow(target, count: width, capacity: capacity)
+        if isIdentity {
+            for y in 0..<height {
+                split(try source(y), count: width, into: target, capacity: capacity)
+                body(y, out)
+            }
+            return
+        }
+        var upper = ScaledRow(values: values), lower = ScaledRow(values: values + 3 * capacity)
+        func scale(_ index: Int32, into row: inout ScaledRow) throws(E) {
+            columns.scale(try source(Int(index)), into: row.values)
+            row.index = index
+        }
+        for y in 0..<height {
+            // The second row of one output is often the first of the next: each source row is scaled once.
+            let row = rows[y]
+            if upper.index != row.first { swap(&upper, &lower) }
+            if upper.index != row.first { try scale(row.first, into: &upper) }
+            let isEdge = row.second == row.first
+            if !isEdge && lower.index != row.second { try scale(row.second, into: &lower) }
+            let below = isEdge ? upper.values : lower.values
+            yoloq_blend_rows(upper.values, below, row.firstWeight, row.secondWeight, 3 * capacity, target)
+            body(y, out)
+        }
+    }
+
+    /// One source row, scaled along x: `D >> 4`, (3, capacity), 0…32655.
     private struct ScaledRow {
         let values: UnsafeMutablePointer<Int16>
         var index: Int32 = -1
-    }
-
-    private func forEachRow(
-        from source: UnsafePointer<UInt8>,
-        upper: ScaledRow,
-        lower: ScaledRow,
-        target: UnsafeMutablePointer<UInt8>,
-        _ body: (_ y: Int, _ row: UnsafeBufferPointer<UInt8>) -> Void
-    ) {
-        let stride = 3 * width
-        var upper = upper, lower = lower
-        func scale(_ index: Int32, into row: inout ScaledRow) {
-            columns.scale(source + 3 &* sourceWidth &* Int(index), into: row.values)
-            row.index = index
-        }
-        rows.withUnsafeBufferPointer { rows in
-            guard var row = rows.baseAddress else { return }
-            for y in 0..<height {
-                // The second row of one output is often the first of the next: each source row is scaled once.
-                let (first, second) = (row.pointee.first, row.pointee.second)
-                if upper.index != first { swap(&upper, &lower) }
-                if upper.index != first { scale(first, into: &upper) }
-                if second != first && lower.index != second { scale(second, into: &lower) }
-                blend(upper.values, second == first ? upper.values : lower.values, as: row, into: target, count: stride)
-                body(y, UnsafeBufferPointer(start: target, count: stride))
-                row += 1
-            }
-        }
-    }
-
-    /// Weighs two scaled rows into bytes: `((b0 * d0) >> 16 + (b1 * d1) >> 16 + 2) >> 2`.
-    ///
-    /// Works on whole vectors, up to seven values beyond `count`. The weights come through a pointer, and are
-    /// so read anew for each vector, on purpose: from a value kept over the loop the compiler no longer knows that it
-    /// has 16 bits, and misses the instruction that gives the high half of a 16-bit product.
-    private func blend(
-        _ first: UnsafePointer<Int16>,
-        _ second: UnsafePointer<Int16>,
-        as row: UnsafePointer<Row>,
-        into target: UnsafeMutablePointer<UInt8>,
-        count: Int
-    ) {
-        var start = 0
-        while start < count {
-            let high0 = load(first + start).highHalf(ofProductWith: row.pointee.firstWeight)
-            let high1 = load(second + start).highHalf(ofProductWith: row.pointee.secondWeight)
-            let bytes = ((high0 &+ high1 &+ 2) &>> 2).lowBytes
-            UnsafeMutableRawPointer(target + start).storeBytes(of: bytes, as: SIMD8<UInt8>.self)
-            start &+= SIMD8<Int16>.scalarCount
-        }
-    }
-
-    @inline(__always)
-    private func load(_ values: UnsafePointer<Int16>) -> SIMD8<Int16> {
-        UnsafeRawPointer(values).loadUnaligned(as: SIMD8<Int16>.self)
     }
 }

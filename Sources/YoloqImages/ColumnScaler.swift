@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CYoloqPixels
 
 /// The positions and weights of OpenCV's `INTER_LINEAR` along one axis.
 struct Axis {
@@ -26,10 +27,7 @@ struct Axis {
     }
 }
 
-/// Scales rows of RGB pixels along x, four output pixels at a time in vectors of eight 16-bit lanes.
-///
-/// Four pixels are loaded as four 32-bit words (r, g, b and a neighbour's byte); red and blue are the even bytes, green
-/// the odd ones, so masks and shifts widen them, without shuffling bytes.
+/// Scales rows of RGB pixels along x, eight output pixels at a time.
 ///
 /// Wanted is `D >> 4` with `D = p * a0 + q * a1`, which has 19 bits. Where `a0 + a1 == 2048`, the same number is
 /// `((p + q) << 6) + (((q - p) * (a1 - 1024)) >> 4)`, and the second term is the high half of the 16-bit product
@@ -37,17 +35,10 @@ struct Axis {
 /// In targets wider than 8,192, where a fraction can come next to a rounding tie, `a0 + a1` can be off by one (9301 to
 /// 8207 pixels is the narrowest found); such columns are done over.
 struct ColumnScaler: Sendable {
-    /// Values that a target needs room for beyond its own.
-    static let margin = 16
-
-    private let quads: [Quad]  // (count / 4), rounded up
+    /// How many values a channel of a target has room for: whole vectors.
+    let capacity: Int
+    private let octets: [yoloq_columns]  // (capacity / 8)
     private let irregular: [Column]  // nearly always empty
-
-    /// Four neighbouring output pixels.
-    private struct Quad {
-        let byteOffsets: SIMD4<Int32>  // of their sample's first byte in its row
-        let weights: SIMD8<Int16>  // (4, 2): `(a1 - 1024) << 5`, twice each
-    }
 
     private struct Column {
         let index: Int, sample: Int
@@ -69,103 +60,38 @@ struct ColumnScaler: Sendable {
             if first == 0 && second == 2048 { return Column(index: index, sample: sample + 1, first: 2048, second: 0) }
             return Column(index: index, sample: sample, first: first, second: second)
         }
-        quads = stride(from: 0, to: count, by: 4).map { index in
-            var offsets = SIMD4<Int32>(), weights = SIMD8<Int16>()
-            for lane in 0..<4 {
-                let column = columns[min(index + lane, count - 1)]
-                offsets[lane] = column.byteOffset
-                (weights[2 * lane], weights[2 * lane + 1]) = (column.weight, column.weight)
+        capacity = (count + 7) / 8 * 8
+        octets = stride(from: 0, to: capacity, by: 8).map { start in
+            var octet = yoloq_columns()
+            withUnsafeMutableBytes(of: &octet) { bytes in
+                let offsets = bytes.baseAddress?.assumingMemoryBound(to: Int32.self)
+                let weights = (bytes.baseAddress.map { $0 + 32 })?.assumingMemoryBound(to: Int16.self)
+                for lane in 0..<8 {
+                    let column = columns[min(start + lane, count - 1)]
+                    offsets?[lane] = column.byteOffset
+                    for turn in 0..<4 { weights?[lane / 2 * 8 + 2 * turn + lane % 2] = column.weight }
+                }
             }
-            return Quad(byteOffsets: offsets, weights: weights)
+            return octet
         }
         irregular = columns.filter { !$0.isRegular }
     }
 
-    /// Scales one row.
+    /// Scales one row, and takes its channels apart.
     ///
     /// - Parameters:
     ///   - source: The row's first byte. Five bytes beyond its last pixel are read, and weigh nothing.
-    ///   - target: Gets `D >> 4`, (count, 3), 0…32655, and up to `margin` values more of no meaning.
+    ///   - target: Gets `D >> 4`, (3, `capacity`), 0…32655; what lies beyond the row's own pixels has no meaning.
     func scale(_ source: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Int16>) {
-        let source = UnsafeRawPointer(source)
-        quads.withUnsafeBufferPointer { quads in
-            var out = UnsafeMutableRawPointer(target)
-            for quad in quads {
-                let (p, q) = loadPixels(source, quad.byteOffsets)
-                let redBlue = mix(p & 0xFF, q & 0xFF, quad.weights)
-                let green = mix(p &>> 8, q &>> 8, quad.weights)
-                var pixels = (SIMD8<Int16>(), SIMD8<Int16>())
-                (pixels.0.evenHalf, pixels.0.oddHalf) = (redBlue.lowHalf, green.lowHalf)
-                (pixels.1.evenHalf, pixels.1.oddHalf) = (redBlue.highHalf, green.highHalf)
-                // The fourth lane of each store is overwritten by the next.
-                out.storeBytes(of: pixels.0.lowHalf, as: SIMD4<Int16>.self)
-                out.storeBytes(of: pixels.0.highHalf, toByteOffset: 6, as: SIMD4<Int16>.self)
-                out.storeBytes(of: pixels.1.lowHalf, toByteOffset: 12, as: SIMD4<Int16>.self)
-                out.storeBytes(of: pixels.1.highHalf, toByteOffset: 18, as: SIMD4<Int16>.self)
-                out += 24
-            }
-        }
+        yoloq_scale_columns(source, octets, octets.count, target, capacity)
         for column in irregular {
             for channel in 0..<3 {
-                let p = Int32(source.load(fromByteOffset: 3 * column.sample + channel, as: UInt8.self))
-                let q = Int32(source.load(fromByteOffset: 3 * column.sample + channel + 3, as: UInt8.self))
-                target[3 * column.index + channel] = Int16((p * Int32(column.first) + q * Int32(column.second)) >> 4)
+                let p = Int32(source[3 * column.sample + channel])
+                let q = Int32(source[3 * column.sample + channel + 3])
+                target[channel * capacity + column.index] = Int16(
+                    (p * Int32(column.first) + q * Int32(column.second)) >> 4
+                )
             }
         }
-    }
-
-    /// Four pixels and their right neighbours, each in two lanes: red below green, blue below a byte of no meaning.
-    @inline(__always)
-    private func loadPixels(
-        _ source: UnsafeRawPointer,
-        _ offsets: SIMD4<Int32>
-    ) -> (p: SIMD8<UInt16>, q: SIMD8<UInt16>) {
-        let low = SIMD2(
-            source.loadUnaligned(fromByteOffset: Int(offsets[0]), as: UInt64.self),
-            source.loadUnaligned(fromByteOffset: Int(offsets[1]), as: UInt64.self)
-        )
-        let high = SIMD2(
-            source.loadUnaligned(fromByteOffset: Int(offsets[2]), as: UInt64.self),
-            source.loadUnaligned(fromByteOffset: Int(offsets[3]), as: UInt64.self)
-        )
-        return (lowWords(low, high), lowWords(low &>> 24, high &>> 24))
-    }
-
-    @inline(__always)
-    private func lowWords(_ low: SIMD2<UInt64>, _ high: SIMD2<UInt64>) -> SIMD8<UInt16> {
-        let words = SIMD4(
-            lowHalf: unsafeBitCast(low, to: SIMD4<UInt32>.self).evenHalf,
-            highHalf: unsafeBitCast(high, to: SIMD4<UInt32>.self).evenHalf
-        )
-        return unsafeBitCast(words, to: SIMD8<UInt16>.self)
-    }
-
-    /// `D >> 4` of samples 0…255, see above.
-    @inline(__always)
-    private func mix(_ p: SIMD8<UInt16>, _ q: SIMD8<UInt16>, _ weights: SIMD8<Int16>) -> SIMD8<Int16> {
-        let difference = unsafeBitCast((q &- p) &<< 7, to: SIMD8<Int16>.self)
-        return unsafeBitCast((p &+ q) &<< 6, to: SIMD8<Int16>.self) &+ difference.highHalf(ofProductWith: weights)
-    }
-}
-
-extension SIMD8<Int16> {
-    /// The upper 16 bits of the 32-bit products, lane by lane: one instruction on x86-64.
-    ///
-    /// Spelt out, because the generic conversions between vectors are not reliably inlined.
-    @inline(__always)
-    func highHalf(ofProductWith other: SIMD8<Int16>) -> SIMD8<Int16> {
-        @inline(__always)
-        func lane(_ index: Int) -> Int16 {
-            Int16(truncatingIfNeeded: (Int32(self[index]) &* Int32(other[index])) &>> 16)
-        }
-        return SIMD8(lane(0), lane(1), lane(2), lane(3), lane(4), lane(5), lane(6), lane(7))
-    }
-
-    /// The lower bytes of the lanes.
-    @inline(__always)
-    var lowBytes: SIMD8<UInt8> {
-        @inline(__always)
-        func lane(_ index: Int) -> UInt8 { UInt8(truncatingIfNeeded: self[index]) }
-        return SIMD8<UInt8>(lane(0), lane(1), lane(2), lane(3), lane(4), lane(5), lane(6), lane(7))
     }
 }

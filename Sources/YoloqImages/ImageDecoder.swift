@@ -39,7 +39,8 @@ public enum ImageFormat: String, Sendable, CaseIterable {
 
 /// Bounds on the images that are accepted.
 public struct ImageLimits: Sendable, Hashable {
-    /// Most pixels (width × height) an image may have; decoded, a pixel takes 3 bytes.
+    /// Most pixels (width × height) an image may have; decoded, a pixel takes 3 bytes, or none while a JPEG is decoded row by
+    /// row.
     ///
     /// While decoding, a progressive JPEG takes up to 8 bytes more a pixel, an image that is turned 3 more, a PNG up to
     /// 16 bytes for each pixel of its width, a lossless WebP 4 to 8 more, a TIFF of one strip 4 more and the strip's
@@ -109,6 +110,22 @@ public enum ImageDecoder {
         case .other(let name): throw .unsupportedFormat(name)
         case .unknown: throw .unsupportedFormat(nil)
         }
+    }
+
+    /// Opens an image whose pixels need not all be in memory at once.
+    ///
+    /// - Parameters:
+    ///   - bytes: The whole file; untrusted. It must stay where it is until the rows are finished.
+    ///   - limits: Bounds on the accepted images.
+    /// - Returns: The upright image's rows, with the pixels of `decode`; nil for images that come only as a whole: all but JPEGs
+    ///   that are not turned and not of CMYK.
+    /// - Throws: `ImageError`, as `decode(_:limits:)` does for what it sees in the header.
+    public static func open(
+        _ bytes: UnsafeRawBufferPointer,
+        limits: ImageLimits = ImageLimits()
+    ) throws(ImageError) -> ImageRows? {
+        guard case .jpeg = FileSignature(of: bytes) else { return nil }
+        return try openJPEG(bytes, limits: limits)
     }
 
     /// Decodes the bytes of one file.

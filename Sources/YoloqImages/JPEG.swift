@@ -9,27 +9,58 @@ import CYoloqJPEG
 
 extension ImageDecoder {
     static func decodeJPEG(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImageError) -> DecodedImage {
-        let file = try JPEGFile(bytes)
-        let header = try file.readHeader()
-        let (width, height) = (Int(header.width), Int(header.height))
-        try limits.check(width: width, height: height)
-        // Read now: decoding may free the markers.
-        let orientation = Orientation(
-            exif: UnsafeRawBufferPointer(start: header.exif, count: header.exif_length)
-        )
-        guard var image = RGBImage(unwritten: width, height) else { throw .outOfMemory(width: width, height: height) }
-        try file.decode(into: &image)
-        guard let upright = image.upright(orientation) else { throw .outOfMemory(width: width, height: height) }
-        return DecodedImage(image: upright, format: .jpeg, warnings: file.warnings)
+        try JPEGFile.open(bytes, limits: limits).decode()
+    }
+
+    /// Opens a JPEG to be decoded row by row; nil if it has to be turned, or its pixels made of inks.
+    static func openJPEG(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImageError) -> ImageRows? {
+        let file = try JPEGFile.open(bytes, limits: limits)
+        guard file.comesUpright else { return nil }
+        try file.start()
+        return ImageRows(file: file)
+    }
+}
+
+/// An image that is decoded row by row: those rows that are asked for, into memory for one.
+public struct ImageRows: ~Copyable {
+    /// Width in pixels, at least 1.
+    public let width: Int
+    /// Height in pixels, at least 1.
+    public let height: Int
+    private let file: JPEGFile
+
+    fileprivate init(file: consuming JPEGFile) {
+        (width, height) = (file.width, file.height)
+        self.file = file
+    }
+
+    /// Decodes a row.
+    ///
+    /// - Parameter y: From the top, below all that were asked for before.
+    /// - Returns: RGB, (width, 3), and five bytes more that may be read; valid until the next call.
+    /// - Throws: `ImageError`, as `ImageDecoder.decode`; no row can be asked for after it.
+    public mutating func row(_ y: Int) throws(ImageError) -> UnsafePointer<UInt8> { try file.row(y) }
+
+    /// Reads the rest of the file, since damage may lie there.
+    ///
+    /// - Returns: What the decoder complained about although it could go on, each kind once.
+    /// - Throws: `ImageError`, as `ImageDecoder.decode`.
+    public mutating func finish() throws(ImageError) -> [String] {
+        try file.finish()
+        return file.warnings
     }
 }
 
 /// One libjpeg decoder, reading bytes that it does not own.
 private struct JPEGFile: ~Copyable {
     private let handle: OpaquePointer
+    private(set) var width = 0
+    private(set) var height = 0
+    private var orientation = Orientation.upright
+    private var componentCount = 0
 
     /// `bytes` must stay valid as long as this value lives.
-    init(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
+    private init(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
         guard let handle = yoloq_jpeg_open(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count) else {
             throw .corrupt(.jpeg, "no memory for the decoder")
         }
@@ -38,15 +69,42 @@ private struct JPEGFile: ~Copyable {
 
     deinit { yoloq_jpeg_close(handle) }
 
-    borrowing func readHeader() throws(ImageError) -> yoloq_jpeg_header {
-        var header = yoloq_jpeg_header()
-        try check(yoloq_jpeg_read_header(handle, &header))
-        return header
+    /// Reads the header; `bytes` must stay valid as long as the file lives.
+    static func open(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImageError) -> JPEGFile {
+        var file = try JPEGFile(bytes)
+        try file.readHeader(limits)
+        return file
     }
 
-    borrowing func decode(into image: inout RGBImage) throws(ImageError) {
-        try check(image.withUnsafeMutablePixels { yoloq_jpeg_decode(handle, $0.baseAddress) })
+    private mutating func readHeader(_ limits: ImageLimits) throws(ImageError) {
+        var header = yoloq_jpeg_header()
+        try check(yoloq_jpeg_read_header(handle, &header))
+        (width, height, componentCount) = (Int(header.width), Int(header.height), Int(header.components))
+        // Read now: decoding may free the markers.
+        orientation = Orientation(exif: UnsafeRawBufferPointer(start: header.exif, count: header.exif_length))
+        try limits.check(width: width, height: height)
     }
+
+    /// Whether rows come out of libjpeg as they are wanted.
+    var comesUpright: Bool { orientation == .upright && componentCount != 4 }
+
+    borrowing func decode() throws(ImageError) -> DecodedImage {
+        guard var image = RGBImage(unwritten: width, height) else { throw .outOfMemory(width: width, height: height) }
+        try check(image.withUnsafeMutablePixels { yoloq_jpeg_decode(handle, $0.baseAddress) })
+        guard let upright = image.upright(orientation) else { throw .outOfMemory(width: width, height: height) }
+        return DecodedImage(image: upright, format: .jpeg, warnings: warnings)
+    }
+
+    borrowing func start() throws(ImageError) { try check(yoloq_jpeg_start(handle)) }
+
+    borrowing func row(_ y: Int) throws(ImageError) -> UnsafePointer<UInt8> {
+        var row: UnsafePointer<UInt8>?
+        try check(yoloq_jpeg_read_row(handle, UInt32(y), &row))
+        guard let row else { preconditionFailure("a row that was read is somewhere") }
+        return row
+    }
+
+    borrowing func finish() throws(ImageError) { try check(yoloq_jpeg_finish(handle)) }
 
     var warnings: [String] {
         (0..<Int32(YOLOQ_JPEG_WARNINGS_MAX)).compactMap { index in

@@ -85,66 +85,51 @@ public struct PillowResizer: Sendable {
         self.rows = FilterAxis(from: sourceHeight, to: scaledHeight, of: rows)
     }
 
-    /// Scales an image.
-    ///
-    /// - Parameter image: An image of `sourceWidth` × `sourceHeight` pixels.
-    /// - Returns: An image of `width` × `height` pixels.
-    public func resize(_ image: borrowing RGBImage) -> RGBImage {
-        var result = RGBImage(width: width, height: height)
-        let stride = 3 * width
-        result.withUnsafeMutablePixels { pixels in
-            forEachRow(of: image) { y, row in
-                _ = UnsafeMutableBufferPointer(rebasing: pixels[y * stride..<(y + 1) * stride])
-                    .update(fromContentsOf: row)
-            }
-        }
-        return result
-    }
-
     /// Scales an image row by row.
     ///
     /// - Parameters:
     ///   - image: An image of `sourceWidth` × `sourceHeight` pixels.
-    ///   - body: Called once for each output row, top to bottom, with its index and its `3 * width` interleaved RGB
-    ///     bytes, valid during the call.
-    public func forEachRow(
-        of image: borrowing RGBImage,
-        _ body: (_ y: Int, _ row: UnsafeBufferPointer<UInt8>) -> Void
-    ) {
+    ///   - body: Called once for each output row, top to bottom, with its index and its `width` pixels.
+    public func forEachRow(of image: borrowing RGBImage, _ body: (_ y: Int, _ row: PlanarRow) -> Void) {
         precondition(
             image.width == sourceWidth && image.height == sourceHeight,
             "the resizer is made for \(sourceWidth)×\(sourceHeight) pixels, the image has \(image.width)×\(image.height)"
         )
-        image.withUnsafePixels { forEachRow(of: $0, body) }
+        image.withUnsafePixels { pixels in
+            guard let first = pixels.baseAddress else { return }
+            forEachRow(of: { first + 3 * sourceWidth * $0 }, body)
+        }
     }
 
-    /// Scales pixels row by row.
+    /// Scales rows as they come.
     ///
     /// - Parameters:
-    ///   - pixels: RGB, (sourceHeight, sourceWidth, 3), row-major, unpadded.
-    ///   - body: Called once for each output row, top to bottom, with its index and its `3 * width` interleaved RGB
-    ///     bytes, valid during the call.
-    public func forEachRow(
-        of pixels: UnsafeBufferPointer<UInt8>,
-        _ body: (_ y: Int, _ row: UnsafeBufferPointer<UInt8>) -> Void
-    ) {
-        precondition(pixels.count == 3 * sourceWidth * sourceHeight, "not \(sourceWidth)×\(sourceHeight) RGB pixels")
+    ///   - source: Gives a source row: RGB, (sourceWidth, 3). Asked from top to bottom, once for each row that something comes
+    ///     of; must be valid until it is asked again.
+    ///   - body: Called once for each output row, top to bottom, with its index and its `width` pixels.
+    /// - Throws: What `source` throws.
+    public func forEachRow<E: Error>(
+        of source: (_ y: Int) throws(E) -> UnsafePointer<UInt8>,
+        _ body: (_ y: Int, _ row: PlanarRow) -> Void
+    ) throws(E) {
         let stride = 3 * width
         let needed = rows.sampleRange
-        guard let source = pixels.baseAddress else { return }
-        // Scaled along x: (needed, width, 3); then the row that goes out, and its sums.
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (needed.count + 1) * stride) { scaled in
-            withUnsafeTemporaryAllocation(of: Int32.self, capacity: stride) { sums in
-                guard let scaled = scaled.baseAddress, let sums = sums.baseAddress else { return }
-                for (index, row) in needed.enumerated() {
-                    columns.scaleRow(source + 3 * sourceWidth * row, into: scaled + stride * index)
-                }
-                let target = scaled + stride * needed.count
-                for y in 0..<height {
-                    rows.mixRows(y, of: scaled, count: stride, sums: sums, into: target)
-                    body(y, UnsafeBufferPointer(start: target, count: stride))
-                }
-            }
+        // Scaled along x: (needed, width, 3); then the row that goes out, and again with its channels apart; and its sums.
+        let scaled = UnsafeMutablePointer<UInt8>.allocate(capacity: (needed.count + 2) * stride)
+        let sums = UnsafeMutablePointer<Int32>.allocate(capacity: stride)
+        defer {
+            scaled.deallocate()
+            sums.deallocate()
+        }
+        for (index, row) in needed.enumerated() {
+            columns.scaleRow(try source(row), into: scaled + stride * index)
+        }
+        let target = scaled + stride * needed.count
+        let channels = target + stride
+        for y in 0..<height {
+            rows.mixRows(y, of: scaled, count: stride, sums: sums, into: target)
+            split(target, count: width, into: channels, capacity: width)
+            body(y, PlanarRow(channels, count: width, capacity: width))
         }
     }
 }

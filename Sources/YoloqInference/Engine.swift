@@ -15,14 +15,15 @@ public protocol Engine: ~Copyable, SendableMetatype {
     ///
     /// - Parameters:
     ///   - input: Height and width of the input tensor; a size not seen lately costs a compilation.
-    ///   - fill: Writes the engine's own input memory, every element: Float32, (1, 3, height, width), RGB, 0…1.
+    ///   - fill: Writes the engine's own input memory, every element: Float32, (1, 3, height, width), RGB, 0…1. If it throws,
+    ///     nothing is run.
     ///   - read: Sees the engine's own outputs, in the order of the model's card; they are valid during the call.
     /// - Returns: What `read` returns.
     /// - Throws: `InferenceError` with code `.unsupportedModel` if the model does not take that size, `.engine` if the
-    ///   runtime fails, or the code of the error that `read` throws.
+    ///   runtime fails, what `fill` throws, or the code of the error that `read` throws.
     mutating func run<R>(
         _ input: ImageSize,
-        fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+        fill: (UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> Void,
         read: ([OutputTensor]) throws(VisionError) -> R
     ) throws(InferenceError) -> R
 }

@@ -44,32 +44,25 @@ extension Predictor where E: ~Copyable {
     ) throws(ImageFailure) -> ResultDocument {
         let sha256 = try input.checkedSHA256()
         guard isWanted() else { throw .stopped }
-        let start = ContinuousClock.now
-        let decoded: DecodedImage
-        do throws(ImageError) {
-            decoded = try ImageDecoder.decode(input.bytes, limits: limits)
-        } catch {
-            throw ImageFailure(error, source: input.source)
+        return try input.bytes.withUnsafeBufferPointer { (bytes) throws(ImageFailure) in
+            let seen = try look(
+                at: UnsafeRawBufferPointer(bytes),
+                source: input.source,
+                parameters: parameters,
+                limits: limits,
+                isWanted: isWanted
+            )
+            var timing = ResultDocument.Timing()
+            timing.load = input.loading.roundedMilliseconds
+            timing.decode = seen.decoding.roundedMilliseconds
+            return try document(
+                of: seen.found,
+                image: ResultDocument.Image(width: seen.size.width, height: seen.size.height, sha256: sha256),
+                warnings: seen.warnings,
+                modelSHA256: modelSHA256,
+                timing: timing
+            )
         }
-        let decodedAt = ContinuousClock.now
-        guard isWanted() else { throw .stopped }
-        let found: PredictedImage?
-        do throws(InferenceError) {
-            found = try predict(decoded.image, parameters: parameters, isWanted: isWanted)
-        } catch {
-            throw ImageFailure(error)
-        }
-        guard let found else { throw .stopped }
-        var timing = ResultDocument.Timing()
-        timing.load = input.loading.roundedMilliseconds
-        timing.decode = (decodedAt - start).roundedMilliseconds
-        return try document(
-            of: found,
-            image: ResultDocument.Image(width: decoded.image.width, height: decoded.image.height, sha256: sha256),
-            warnings: decoded.warnings,
-            modelSHA256: modelSHA256,
-            timing: timing
-        )
     }
 
     /// Puts together what is stored of a run.
@@ -161,7 +154,7 @@ package struct ImageInput: Sendable {
 
 extension ImageFailure {
     /// Nobody wants the result any more.
-    fileprivate static var stopped: ImageFailure {
+    static var stopped: ImageFailure {
         ImageFailure(kind: "stopped", message: "the run was stopped before its end")
     }
 }

@@ -75,18 +75,14 @@ public struct OpenVINOEngine: Engine, ~Copyable {
     ///   OpenVINO fails, or the code of the error that `read` throws.
     public mutating func run<R>(
         _ input: ImageSize,
-        fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+        fill: (UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> Void,
         read: ([OutputTensor]) throws(VisionError) -> R
     ) throws(InferenceError) -> R {
         let shape = try network.compiled(for: input)
         let outcome = try translate(.engine, "cannot run model \"\(network.name)\" at \(input.text)") {
             () throws(OpenVINOError) in try shape.run(fill: fill, read: read)
         }
-        do throws(VisionError) {
-            return try outcome.get()
-        } catch {
-            throw InferenceError(error)
-        }
+        return try outcome.get()
     }
 }
 
@@ -259,17 +255,23 @@ private final class CompiledShape {
         if batchSize > 1 { try request.input().floats().update(repeating: 0) }
     }
 
-    /// Fills the input, infers and shows the outputs; the error that `read` throws comes back as a value.
+    /// Fills the input, infers and shows the outputs; the errors that `fill` and `read` throw come back as values.
     func run<R>(
-        fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+        fill: (UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> Void,
         read: ([OutputTensor]) throws(VisionError) -> R
-    ) throws(OpenVINOError) -> Result<R, VisionError> {
+    ) throws(OpenVINOError) -> Result<R, InferenceError> {
         let input = try request.input()
         let all = try input.floats()
-        fill(UnsafeMutableBufferPointer(rebasing: all[..<(all.count / batchSize)]))
+        do throws(InferenceError) {
+            try fill(UnsafeMutableBufferPointer(rebasing: all[..<(all.count / batchSize)]))
+        } catch {
+            return .failure(error)
+        }
         try request.infer()
-        return try withOutputs(from: 0, []) { (outputs) -> Result<R, VisionError> in
-            do throws(VisionError) { return .success(try read(outputs)) } catch { return .failure(error) }
+        return try withOutputs(from: 0, []) { (outputs) -> Result<R, InferenceError> in
+            do throws(VisionError) { return .success(try read(outputs)) } catch {
+                return .failure(InferenceError(error))
+            }
         }
     }
 

@@ -97,9 +97,21 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
         _ card: ModelCard,
         _ parameters: PredictionParameters
     ) throws(InferenceError) -> PredictedImage {
+        let source = ImageSize(height: image.height, width: image.width)
+        return try predict(source, card, parameters) { letterbox, tensor in letterbox.write(image, into: tensor) }.get()
+    }
+
+    /// Looks at an image once, whose pixels `fill` writes.
+    ///
+    /// - Returns: What was found, or what `fill` threw; nothing was run then.
+    mutating func predict<Failure: Error>(
+        _ source: ImageSize,
+        _ card: ModelCard,
+        _ parameters: PredictionParameters,
+        fill: (Letterbox, UnsafeMutableBufferPointer<Float>) throws(Failure) -> Void
+    ) throws(InferenceError) -> Result<PredictedImage, Failure> {
         let letterbox: Letterbox
         do throws(VisionError) {
-            let source = ImageSize(height: image.height, width: image.width)
             letterbox = try Letterbox(source: source, card: card, parameters: parameters)
         } catch {
             throw InferenceError(error)
@@ -109,24 +121,43 @@ public struct Predictor<E: Engine & ~Copyable>: ~Copyable {
         let start = clock.now
         // Set by the closures; equal to `start` for one that an engine did not call.
         var filling = start, filled = start, reading = start, read = start
-        let predictions = try engine.run(letterbox.input) { tensor in
-            filling = clock.now
-            letterbox.write(image, into: tensor)
-            filled = clock.now
-        } read: { (outputs) throws(VisionError) -> [Prediction] in
-            reading = clock.now
-            let predictions = try decodePredictions(outputs, card: card, parameters: parameters, letterbox: letterbox)
-            read = clock.now
-            return predictions
+        var failure: Failure?
+        let predictions: [Prediction]
+        do throws(InferenceError) {
+            predictions = try engine.run(letterbox.input) { (tensor) throws(InferenceError) in
+                filling = clock.now
+                do throws(Failure) {
+                    try fill(letterbox, tensor)
+                } catch {
+                    failure = error
+                    throw InferenceError(code: .badOutput, message: "there is no image to run on.")
+                }
+                filled = clock.now
+            } read: { (outputs) throws(VisionError) -> [Prediction] in
+                reading = clock.now
+                let predictions = try decodePredictions(
+                    outputs,
+                    card: card,
+                    parameters: parameters,
+                    letterbox: letterbox
+                )
+                read = clock.now
+                return predictions
+            }
+        } catch {
+            if let failure { return .failure(failure) }
+            throw error
         }
-        return PredictedImage(
-            predictions: predictions,
-            classNames: card.classNames,
-            input: letterbox.input,
-            letterbox: letterbox.fit,
-            preprocess: filling.duration(to: filled),
-            inference: start.duration(to: filling) + filled.duration(to: reading),
-            postprocess: reading.duration(to: read)
+        return .success(
+            PredictedImage(
+                predictions: predictions,
+                classNames: card.classNames,
+                input: letterbox.input,
+                letterbox: letterbox.fit,
+                preprocess: filling.duration(to: filled),
+                inference: start.duration(to: filling) + filled.duration(to: reading),
+                postprocess: reading.duration(to: read)
+            )
         )
     }
 

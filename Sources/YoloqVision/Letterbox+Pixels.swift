@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CYoloqPixels
 public import YoloqImages
 
 extension Letterbox {
@@ -13,46 +14,44 @@ extension Letterbox {
     ///     written.
     public func write(_ image: borrowing RGBImage, into tensor: UnsafeMutableBufferPointer<Float>) {
         precondition(image.width == source.width && image.height == source.height, "the letterbox is of another image")
+        image.withUnsafePixels { pixels in
+            guard let first = pixels.baseAddress else { return }
+            write(rows: { first + 3 &* source.width &* $0 }, into: tensor)
+        }
+    }
+
+    /// Scales an image into the model's input and pads the rest, while its rows come.
+    ///
+    /// - Parameters:
+    ///   - rows: Gives a row of the upright image: RGB, (source.width, 3), and five bytes more that are read and weigh nothing.
+    ///     Asked from top to bottom, at most once for each, and not for rows that nothing comes of; must be valid until it is
+    ///     asked again.
+    ///   - tensor: As for a whole image.
+    /// - Throws: What `rows` throws; the tensor is of no use then.
+    public func write<E: Error>(
+        rows: (_ y: Int) throws(E) -> UnsafePointer<UInt8>,
+        into tensor: UnsafeMutableBufferPointer<Float>
+    ) throws(E) {
         let plane = input.height * input.width
         precondition(tensor.count == 3 * plane, "the tensor must be (1, 3, \(input.height), \(input.width))")
         guard let first = tensor.baseAddress else { return }
         pad(first)
         // YOLOX was trained on OpenCV's order.
         let (red, blue) = fit == .topLeft ? (first + 2 * plane, first) : (first, first + 2 * plane)
-        // A true division, as the reference's: times 1/255 would change the last bit of every second value.
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { scaled in
-            for value in 0..<256 { scaled.initializeElement(at: value, to: number(of: UInt8(value))) }
-            guard let table = UnsafePointer(scaled.baseAddress) else { return }
-            forEachScaledRow(of: image) { y, row in
-                guard let pixels = row.baseAddress else { return }
-                let start = (top + y) * input.width + left
-                deinterleave(pixels, scaledWidth, table, red + start, first + plane + start, blue + start)
-            }
+        let scale = fit == .topLeft ? ByteScale.one : .of255
+        try forEachScaledRow(of: rows) { y, row in
+            let start = (top + y) * input.width + left
+            scale.write(row.red, count: row.count, to: red + start)
+            scale.write(row.green, count: row.count, to: first + plane + start)
+            scale.write(row.blue, count: row.count, to: blue + start)
         }
-    }
-
-    /// Scales an image to the model's input size and pads the rest, in bytes: what `write` turns into numbers.
-    ///
-    /// - Parameter image: Upright, of the size `source`.
-    /// - Returns: RGB of the size `input`.
-    public func letterboxedPixels(_ image: borrowing RGBImage) -> RGBImage {
-        precondition(image.width == source.width && image.height == source.height, "the letterbox is of another image")
-        let grey = RGBColor(red: Self.padding, green: Self.padding, blue: Self.padding)
-        var boxed = RGBImage(width: input.width, height: input.height, filledWith: grey)
-        boxed.withUnsafeMutablePixels { pixels in
-            forEachScaledRow(of: image) { y, row in
-                let start = 3 * ((top + y) * input.width + left)
-                for index in 0..<3 * scaledWidth { pixels[start + index] = row[index] }
-            }
-        }
-        return boxed
     }
 
     /// Scales an image row by row: as OpenCV does it or, for classify models, as Pillow does it.
-    private func forEachScaledRow(
-        of image: borrowing RGBImage,
-        _ body: (_ y: Int, _ row: UnsafeBufferPointer<UInt8>) -> Void
-    ) {
+    private func forEachScaledRow<E: Error>(
+        of rows: (_ y: Int) throws(E) -> UnsafePointer<UInt8>,
+        _ body: (_ y: Int, _ row: PlanarRow) -> Void
+    ) throws(E) {
         guard fit == .crop else {
             let resizer = BilinearResizer(
                 sourceWidth: source.width,
@@ -60,7 +59,7 @@ extension Letterbox {
                 width: scaledWidth,
                 height: scaledHeight
             )
-            return resizer.forEachRow(of: image, body)
+            return try resizer.forEachRow(of: rows, body)
         }
         let geometry = CenterCropGeometry(
             sourceWidth: source.width,
@@ -68,15 +67,12 @@ extension Letterbox {
             width: input.width,
             height: input.height
         )
-        PillowResizer(geometry).forEachRow(of: image, body)
+        try PillowResizer(geometry).forEachRow(of: rows, body)
     }
-
-    /// What the network is given for the value of a channel.
-    private func number(of value: UInt8) -> Float { fit == .topLeft ? Float(value) : Float(value) / 255 }
 
     /// Fills what the image will not cover, in all three planes.
     private func pad(_ tensor: UnsafeMutablePointer<Float>) {
-        let grey = number(of: Self.padding)
+        let grey = fit == .topLeft ? Float(Self.padding) : Float(Self.padding) / 255
         let (width, bottom, right) = (input.width, top + scaledHeight, left + scaledWidth)
         for plane in 0..<3 {
             let start = tensor + plane * input.height * width
@@ -90,18 +86,24 @@ extension Letterbox {
     }
 }
 
-/// Looks up `count` RGB pixels in a table of 256 and stores each channel in its own plane.
-private func deinterleave(
-    _ pixels: UnsafePointer<UInt8>,
-    _ count: Int,
-    _ table: UnsafePointer<Float>,
-    _ red: UnsafeMutablePointer<Float>,
-    _ green: UnsafeMutablePointer<Float>,
-    _ blue: UnsafeMutablePointer<Float>
-) {
-    for x in 0..<count {
-        red[x] = table[Int(pixels[3 &* x])]
-        green[x] = table[Int(pixels[3 &* x &+ 1])]
-        blue[x] = table[Int(pixels[3 &* x &+ 2])]
+/// What bytes are multiplied with to become numbers of a tensor.
+private struct ByteScale {
+    /// Of 16 bits, so that its products with bytes are exact.
+    private let high: Float
+    /// What `high` lacks.
+    private let low: Float
+
+    /// 0, 1, … 255.
+    static let one = ByteScale(high: 1, low: 0)
+
+    /// 0 to 1, as a division by 255 gives it, the reference's: times 1/255 would change the last bit of every second value, and
+    /// dividing takes twice the time.
+    static let of255 = {
+        let high = Float(bitPattern: (1 / Float(255)).bitPattern & 0xFFFF_FF00)
+        return ByteScale(high: high, low: Float(1 / 255.0 - Double(high)))
+    }()
+
+    func write(_ bytes: UnsafePointer<UInt8>, count: Int, to target: UnsafeMutablePointer<Float>) {
+        yoloq_bytes_to_floats(bytes, count, high, low, target)
     }
 }

@@ -57,7 +57,7 @@ struct CompileTests {
         for module in ["CLibJPEG", "CLibTIFF", "CSPNG", "CWebP"] {
             arguments += ["-I", Self.root.appending(path: "Sources/\(module)").path]
         }
-        for module in ["CYoloqJPEG", "CYoloqTIFF", "CYoloqHEIF", "CYoloqOpenVINO"] {
+        for module in ["CYoloqJPEG", "CYoloqTIFF", "CYoloqHEIF", "CYoloqPixels", "CYoloqOpenVINO"] {
             let map = Self.modules.deletingLastPathComponent().appending(path: "\(module).build/module.modulemap")
             arguments += ["-Xcc", "-fmodule-map-file=\(map.path)"]
             arguments += ["-I", Self.root.appending(path: "Sources/\(module)/include").path]

@@ -9,11 +9,12 @@ import Testing
         #expect(ImageFixture.all(.webp).count == 17)
         #expect(ImageFixture.all(.bmp).count == 52)
         #expect(ImageFixture.all(.tiff).count == 64)
+        #expect(ImageFixture.all(.jpeg).count == 16)
         #expect(ImageFixture.all(.heic).count == 7)
         #expect(ImageFixture.all(.avif).count == 11)
     }
 
-    @Test(arguments: ImageFixture.all(.webp, .bmp, .tiff))
+    @Test(arguments: ImageFixture.all(.webp, .bmp, .tiff, .jpeg))
     func `pixels are the reference decoder's`(_ fixture: ImageFixture) throws {
         let decoded = try Decoded(fixture.bytes)
         #expect(decoded.width == fixture.width && decoded.height == fixture.height)

@@ -115,7 +115,7 @@ struct ClassifierInputHash: Sendable {
         var seen: [Int] = []
         PillowResizer(sourceWidth: 9, sourceHeight: 9, width: 4, height: 30).forEachRow(of: image) { y, row in
             seen.append(y)
-            #expect(row.count == 12)
+            #expect(row.count == 4)
         }
         #expect(seen == Array(0..<30))
     }

@@ -210,3 +210,53 @@ enum Shared {
         [UInt8](try Data(contentsOf: images.appendingPathComponent(path)))
     }
 }
+
+extension PlanarRow {
+    /// RGB, (count, 3).
+    var interleaved: [UInt8] { (0..<count).flatMap { [red[$0], green[$0], blue[$0]] } }
+}
+
+extension PillowResizer {
+    /// Scales an image of `sourceWidth` × `sourceHeight` pixels to one of `width` × `height`.
+    func resize(_ image: borrowing RGBImage) -> RGBImage {
+        var bytes: [UInt8] = []
+        forEachRow(of: image) { bytes += $1.interleaved }
+        var image = RGBImage(width: width, height: height)
+        image.withUnsafeMutablePixels { _ = $0.update(fromContentsOf: bytes) }
+        return image
+    }
+}
+
+/// Some rows of an image that is decoded row by row.
+struct Rows {
+    /// RGB of the rows that were asked for, one after the other.
+    private(set) var pixels: [UInt8] = []
+    private(set) var warnings: [String] = []
+    /// Why the decoder gave up.
+    private(set) var code: ImageError.Code?
+
+    /// Asks for the rows of a file that `isWanted`; nil if it comes only as a whole.
+    init?(of bytes: [UInt8], limits: ImageLimits = ImageLimits(), isWanted: (_ y: Int) -> Bool) throws {
+        var isWhole = false
+        bytes.withUnsafeBufferPointer { bytes in
+            do throws(ImageError) {
+                guard var rows = try ImageDecoder.open(UnsafeRawBufferPointer(bytes), limits: limits) else {
+                    isWhole = true
+                    return
+                }
+                for y in 0..<rows.height where isWanted(y) {
+                    pixels += UnsafeBufferPointer(start: try rows.row(y), count: 3 * rows.width)
+                }
+                warnings = try rows.finish()
+            } catch {
+                code = error.code
+            }
+        }
+        if isWhole { return nil }
+    }
+
+    /// Every so many rows.
+    init?(of bytes: [UInt8], each step: Int, limits: ImageLimits) throws {
+        try self.init(of: bytes, limits: limits) { $0 % step == 0 }
+    }
+}

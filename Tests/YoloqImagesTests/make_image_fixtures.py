@@ -278,6 +278,23 @@ for orientation in range(1, 9):
     emit("tiff", f"turned {orientation}", tiff(rgb, photometric="rgb", rowsperstrip=4, extratags=tag))
 
 
+# JPEG: more than one row of blocks, in every way to halve the colours
+
+
+def jpeg(image, *options):
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 70, *options])[1].tobytes()
+
+
+y, x = numpy.mgrid[0:83, 0:70]
+waves = numpy.stack([127 + 90 * numpy.sin(x / 5), 127 + 90 * numpy.cos(y / 6), (x * y // 8) % 256], -1).astype(numpy.uint8)
+for sampling in ("411", "420", "422", "440", "444"):
+    factor = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")]
+    emit("jpeg", sampling, jpeg(waves, *factor))
+    emit("jpeg", f"{sampling}, progressive", jpeg(waves, *factor, cv2.IMWRITE_JPEG_PROGRESSIVE, 1))
+    emit("jpeg", f"{sampling}, restarts", jpeg(waves, *factor, cv2.IMWRITE_JPEG_RST_INTERVAL, 3))
+emit("jpeg", "grey", jpeg(waves[..., 0]))
+
+
 # HEIC and AVIF
 
 

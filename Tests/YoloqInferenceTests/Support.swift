@@ -88,14 +88,14 @@ struct FakeEngine: Engine, ~Copyable {
 
     mutating func run<R>(
         _ input: ImageSize,
-        fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+        fill: (UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> Void,
         read: ([OutputTensor]) throws(VisionError) -> R
     ) throws(InferenceError) -> R {
         runs.append(input)
         let tensor = UnsafeMutableBufferPointer<Float>.allocate(capacity: 3 * input.height * input.width)
         defer { tensor.deallocate() }
         tensor.initialize(repeating: -1)
-        fill(tensor)
+        try fill(tensor)
         seen = Array(tensor.prefix(3))
         let memory = outputs.map { output in
             let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: output.values.count)

@@ -110,13 +110,26 @@ import YoloqImages
             let image = randomImage(height: height, width: width, &random)
             for mode in [LetterboxMode.full, .rect] {
                 let box = try letterbox(ImageSize(height: height, width: width), mode) { $0.imageSize = 64 }
-                let boxed = box.letterboxedPixels(image)
-                #expect(boxed.width == box.input.width && boxed.height == box.input.height)
-                let pixels = boxed.withUnsafePixels { Array($0) }
                 let tensor = write(box, image)
+                let pixels = pixels(of: tensor)
                 let plane = box.input.height * box.input.width
                 let expected = (0..<3 * plane).map { Float(pixels[3 * ($0 % plane) + $0 / plane]) / 255 }
                 #expect(tensor == expected)
+                let resizer = BilinearResizer(
+                    sourceWidth: width,
+                    sourceHeight: height,
+                    width: box.scaledWidth,
+                    height: box.scaledHeight
+                )
+                var differing: [Int] = []
+                resizer.forEachRow(of: image) { y, row in
+                    let start = (box.top + y) * box.input.width + box.left
+                    let isSame = (0..<row.count).allSatisfy { x in
+                        pixels[(3 * (start + x))..<(3 * (start + x + 1))] == [row.red[x], row.green[x], row.blue[x]]
+                    }
+                    if !isSame { differing.append(y) }
+                }
+                #expect(differing.isEmpty)
                 let isCovered =
                     (box.top..<box.top + box.scaledHeight).contains(0)
                     && (box.left..<box.left + box.scaledWidth).contains(0)
@@ -129,8 +142,7 @@ import YoloqImages
         var random = SeededGenerator(seed: 5)
         let image = randomImage(height: 64, width: 64, &random)
         let box = try letterbox(ImageSize(height: 64, width: 64), .full) { $0.imageSize = 64 }
-        let boxed = box.letterboxedPixels(image)
-        #expect(boxed.withUnsafePixels { Array($0) } == image.withUnsafePixels { Array($0) })
+        #expect(pixels(of: write(box, image)) == image.withUnsafePixels { Array($0) })
     }
 }
 
@@ -174,4 +186,10 @@ func write(_ letterbox: Letterbox, _ image: borrowing RGBImage) -> [Float] {
         letterbox.write(image, into: buffer)
         initialized = count
     }
+}
+
+/// The bytes that became a tensor: RGB, (height, width, 3).
+func pixels(of tensor: [Float]) -> [UInt8] {
+    let plane = tensor.count / 3
+    return (0..<tensor.count).map { UInt8((tensor[$0 % 3 * plane + $0 / 3] * 255).rounded()) }
 }

@@ -19,11 +19,11 @@ struct FakeEngine: Engine, ~Copyable {
 
     mutating func run<R>(
         _ size: ImageSize,
-        fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+        fill: (UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> Void,
         read: ([OutputTensor]) throws(VisionError) -> R
     ) throws(InferenceError) -> R {
         input = [Float](repeating: -1, count: 3 * size.height * size.width)
-        input.withUnsafeMutableBufferPointer { fill($0) }
+        try input.withUnsafeMutableBufferPointer { (tensor) throws(InferenceError) in try fill(tensor) }
         gate.enter()
         if gate.isBroken { throw InferenceError(code: .engine, message: "the fake engine is told to fail.") }
         // (1, 4 + 2 classes, 1 anchor): a box in the middle, of class 1.

@@ -26,8 +26,9 @@ typedef struct {
 
 typedef struct yoloq_jpeg_decoder yoloq_jpeg_decoder;
 
-// Order of calls: open, read_header, decode at most once, close. `bytes` must outlive the decoder. One thread at a
-// time. After a status other than OK only message, warning and close may be called.
+// Order of calls: open, read_header, then decode, or start, read_row for some rows, and finish, each at most once, and
+// close. `bytes` must outlive the decoder. One thread at a time. After a status other than OK only message, warning and
+// close may be called.
 
 // NULL when memory is out.
 yoloq_jpeg_decoder *yoloq_jpeg_open(const uint8_t *bytes, size_t length);
@@ -35,6 +36,13 @@ yoloq_jpeg_decoder *yoloq_jpeg_open(const uint8_t *bytes, size_t length);
 yoloq_jpeg_status yoloq_jpeg_read_header(yoloq_jpeg_decoder *decoder, yoloq_jpeg_header *header);
 // pixels: RGB, (height, width, 3), row-major, unpadded.
 yoloq_jpeg_status yoloq_jpeg_decode(yoloq_jpeg_decoder *decoder, uint8_t *pixels);
+// Begins to decode row by row. For grey and colour, not for 4 components.
+yoloq_jpeg_status yoloq_jpeg_start(yoloq_jpeg_decoder *decoder);
+// *row: RGB, (width, 3), and five bytes more that may be read, valid until the next call. Indices rise; the pixels of rows
+// that are left out are never made.
+yoloq_jpeg_status yoloq_jpeg_read_row(yoloq_jpeg_decoder *decoder, uint32_t index, const uint8_t **row);
+// Reads the rest of the file, without making pixels of it.
+yoloq_jpeg_status yoloq_jpeg_finish(yoloq_jpeg_decoder *decoder);
 // What libjpeg said about the last status other than OK.
 const char *yoloq_jpeg_message(const yoloq_jpeg_decoder *decoder);
 // The index-th kind of warning, each kind once, or NULL past the last.
