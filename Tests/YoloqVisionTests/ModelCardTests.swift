@@ -183,22 +183,6 @@ import Testing
         #expect(error { () throws(VisionError) in _ = try read(Array(bytes.dropLast())) }?.code == .modelInvalid)
     }
 
-    @Test(arguments: [1, 2, 3] as [UInt64])
-    func `random changes to a file never crash`(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
-        var model = TinyModel(metadata: TinyModel.metadata(classCount: 80))
-        model.listedInitializers = ["weight"]
-        let original = model.bytes
-        for _ in 0..<4000 {
-            var bytes = original
-            for _ in 0..<Int.random(in: 1...6, using: &random) {
-                bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
-            }
-            if Bool.random(using: &random) { bytes.removeLast(Int.random(in: 0...bytes.count, using: &random)) }
-            _ = error { () throws(VisionError) in _ = try read(bytes) }
-        }
-    }
-
     @Test func `hostile lengths and dimensions are errors`() throws {
         #expect(error { () throws(VisionError) in _ = try read([0x3A, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]) } != nil)
         #expect(
