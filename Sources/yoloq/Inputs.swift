@@ -4,7 +4,7 @@ import Foundation
 import YoloqInference
 import YoloqWorkers
 
-/// The images that a command names, as a sequence of absolute paths and URLs.
+/// The images, and perhaps videos, that a command names, as a sequence of absolute paths and URLs.
 ///
 /// It can be gone through again and again. Names from a list are read anew each time, so that a list of millions takes no
 /// memory.
@@ -20,9 +20,12 @@ struct Inputs: Sequence {
     private let arguments: [String]
     private let list: PathList?
     private let isRecursive: Bool
+    private let takesVideos: Bool
 
-    /// How many images there are; known after `check`.
+    /// How many images and videos there are; known after `check`.
     private(set) var count = 0
+    /// How many of them are videos; known after `check`.
+    private(set) var videoCount = 0
 
     /// Takes what was typed.
     ///
@@ -30,7 +33,9 @@ struct Inputs: Sequence {
     ///   - arguments: A file or URL is itself, a folder stands for the images in it, a pattern for what it matches.
     ///   - list: Further files, URLs and folders, taken literally.
     ///   - isRecursive: Whether a folder also stands for the images below it.
-    init(_ arguments: [String], list: PathList? = nil, isRecursive: Bool = false) {
+    ///   - takesVideos: Whether folders and patterns also stand for videos.
+    init(_ arguments: [String], list: PathList? = nil, isRecursive: Bool = false, takesVideos: Bool = false) {
+        self.takesVideos = takesVideos
         self.arguments = arguments
         self.list = list
         self.isRecursive = isRecursive
@@ -41,12 +46,21 @@ struct Inputs: Sequence {
     /// - Parameters:
     ///   - skipMissing: Whether to pass over them with a note.
     ///   - advice: What the user can do; ends the message.
-    /// - Throws: `CommandFailure` with status 66.
+    /// - Throws: `CommandFailure` with status 66; with 64 for a video at a URL.
     mutating func check(skipMissing: Bool, advice: String) throws {
         var missingCount = 0
         var examples: [String] = []
         for found in expansions {
             count += found.paths.count
+            for path in found.paths where takesVideos && VideoRequests.isVideo(path) {
+                guard !URLSource.isURL(path) else {
+                    throw CommandFailure(
+                        .usage,
+                        "\(path) is a video, and videos are not fetched. Download it, and name the file"
+                    )
+                }
+                videoCount += 1
+            }
             guard found.paths.isEmpty else { continue }
             missingCount += 1
             if examples.count < 5 { examples.append(found.name) }
@@ -86,7 +100,7 @@ struct Inputs: Sequence {
             return status.st_mode & S_IFMT == S_IFDIR ? images(in: path) : [path]
         }
         guard isPattern, argument.contains(where: { "*?[".contains($0) }) else { return [] }
-        return Inputs.matches(of: argument).filter(Inputs.hasImageSuffix).map(Installation.absolutePath)
+        return Inputs.matches(of: argument).filter(isTaken).map(Installation.absolutePath)
     }
 
     private func images(in folder: String) -> [String] {
@@ -100,7 +114,7 @@ struct Inputs: Sequence {
         } else {
             names = ((try? manager.contentsOfDirectory(atPath: folder)) ?? []).filter { !$0.hasPrefix(".") }
         }
-        return names.filter(Inputs.hasImageSuffix).sorted().map { folder + "/" + $0 }
+        return names.filter(isTaken).sorted().map { folder + "/" + $0 }
     }
 
     private static func matches(of pattern: String) -> [String] {
@@ -108,6 +122,11 @@ struct Inputs: Sequence {
         defer { globfree(&result) }
         guard glob(pattern, 0, nil, &result) == 0 else { return [] }
         return (0..<Int(result.gl_pathc)).compactMap { result.gl_pathv[$0].map { String(cString: $0) } }
+    }
+
+    /// Whether a folder or pattern with a file of this name stands for it.
+    private func isTaken(_ path: String) -> Bool {
+        Inputs.hasImageSuffix(path) || takesVideos && VideoRequests.isVideo(path)
     }
 
     /// Whether a name ends as those of images do.

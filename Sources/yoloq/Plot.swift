@@ -10,6 +10,7 @@ import YoloqWorkers
 struct Plot {
     private var pictures: PictureFolder?
     private var crops: PictureFolder?
+    private let frames = FrameReader()
 
     /// - Parameters:
     ///   - folder: Where the drawn images go; nil to draw none.
@@ -36,24 +37,41 @@ struct Plot {
     /// - Throws: `CommandFailure` if the image is no longer what it was, or a picture cannot be written.
     mutating func draw(_ record: ResultRecord) throws(CommandFailure) {
         guard let document = record.document else { return }
-        guard record.frame == nil else {
-            throw CommandFailure(
-                .usage,
-                "pictures of single frames of a video are not drawn. Leave out --plot and --crop"
-            )
-        }
-        let name = [record.job, record.stem].compactMap(\.self).joined(separator: "-")
         do {
-            var decoded = try decode(record, expecting: document.image.sha256)
-            // What was found is cut out before anything is drawn over it.
-            try crops?.cut(record, from: decoded.image, name: name)
-            guard pictures != nil else { return }
-            decoded.image.annotate(with: document.predictions, task: document.task)
-            try pictures?.write(JPEGEncoder.encode(decoded.image), name: name, of: record)
+            if record.frame != nil {
+                let frame = try frames.frame(of: record)
+                try draw(record, on: frame)
+            } else {
+                let decoded = try decode(record, expecting: document.image.sha256)
+                try draw(record, on: decoded.image)
+            }
         } catch let failure as CommandFailure {
             throw failure
         } catch let failure as ImageFailure {
             throw CommandFailure(.noInput, "cannot draw: \(failure.message)")
+        } catch {
+            throw CommandFailure(.noInput, "cannot draw on \(record.source): \(error)")
+        }
+    }
+
+    /// Writes the pictures of a result whose image is at hand.
+    ///
+    /// - Parameters:
+    ///   - record: A result.
+    ///   - picture: The upright image.
+    /// - Throws: `CommandFailure` if a picture cannot be written.
+    mutating func draw(_ record: ResultRecord, on picture: borrowing RGBImage) throws(CommandFailure) {
+        guard let document = record.document else { return }
+        let name = [record.job, record.stem].compactMap(\.self).joined(separator: "-")
+        do {
+            // What was found is cut out before anything is drawn over it.
+            try crops?.cut(record, from: picture, name: name)
+            guard pictures != nil else { return }
+            var copy = picture.copy()
+            copy.annotate(with: document.predictions, task: document.task)
+            try pictures?.write(JPEGEncoder.encode(copy), name: name, of: record)
+        } catch let failure as CommandFailure {
+            throw failure
         } catch {
             throw CommandFailure(.noInput, "cannot draw on \(record.source): \(error)")
         }

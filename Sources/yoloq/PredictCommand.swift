@@ -14,8 +14,15 @@ struct PredictCommand: ParsableCommand {
         discussion: "For a look at a model. Nothing is stored; for work that must not be lost use submit."
     )
 
-    @Argument(help: ArgumentHelp("Image files, folders with images, quoted patterns, or URLs.", valueName: "image"))
+    @Argument(
+        help: ArgumentHelp(
+            "Image and video files, folders with some, quoted patterns, or URLs of images.",
+            valueName: "image"
+        )
+    )
     var images: [String]
+
+    @OptionGroup var frames: FrameOptions
 
     @OptionGroup var modelOptions: ModelOptions
     @OptionGroup(title: "Prediction") var prediction: PredictionOptions
@@ -26,43 +33,26 @@ struct PredictCommand: ParsableCommand {
     var allowPrivateUrls = false
 
     func run() throws {
-        var inputs = Inputs(images)
+        var inputs = Inputs(images, takesVideos: true)
         try inputs.check(skipMissing: false, advice: "Correct it")
         let model = try modelOptions.resolve()
         let parameters = try prediction.parameters(for: model.card)
         var printer = try resultOptions.printer
         var predictor = try EngineSetup(engine, directory: modelOptions.weights.directory).makePredictor(for: model)
         let json = parameters.json.description
-        let text = allowPrivateUrls ? URLSource.allowingPrivate(json) : json
+        let run = PredictRun(
+            model: model,
+            parameters: parameters,
+            text: allowPrivateUrls ? URLSource.allowingPrivate(json) : json,
+            selection: frames.selection,
+            limits: engine.limits
+        )
         var failedCount = 0
         for path in inputs {
-            let start = Timestamp.now()
-            let outcome: Result<ResultDocument, ImageFailure>
-            do throws(ImageFailure) {
-                let loading = ContinuousClock.now
-                let bytes = try URLSource.bytes(of: path, parameters: text, policy: URLPolicy())
-                outcome = .success(
-                    try predictor.process(
-                        ImageInput(bytes, source: path, loading: .now - loading),
-                        parameters: parameters,
-                        modelSHA256: model.sha256,
-                        limits: engine.limits
-                    )
-                )
-            } catch {
-                outcome = .failure(error)
-                failedCount += 1
-            }
-            try printer.print(
-                ResultRecord(
-                    source: path,
-                    model: model.name,
-                    parameters: text,
-                    startedAt: start,
-                    finishedAt: .now(),
-                    outcome
-                )
-            )
+            let isWhole =
+                VideoRequests.isVideo(path)
+                ? try run.video(path, &predictor, &printer) : try run.image(path, &predictor, &printer)
+            if !isWhole { failedCount += 1 }
         }
         try printer.finish()
         if failedCount > 0 { throw CommandFailure(.jobFailed) }

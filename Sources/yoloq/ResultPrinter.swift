@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import YoloqImages
 import YoloqJobs
 import YoloqVision
 
@@ -16,6 +17,8 @@ struct ResultPrinter {
     /// How many results, or entries of them, were printed.
     private var count = 0
     private var undrawnCount = 0
+    /// The last one about a picture.
+    private var complaint: String?
     private var imageIDs = CocoImageIDs()
     /// How many jobs were left out, by state.
     private var leftOut: [String: Int] = [:]
@@ -30,6 +33,23 @@ struct ResultPrinter {
     /// - Parameter whole: The result.
     /// - Throws: `CommandFailure` if the output cannot be written, or the format has no place for the result.
     mutating func print(_ whole: ResultRecord) throws(CommandFailure) {
+        try print(whole) { plot, record throws(CommandFailure) in try plot?.draw(record) }
+    }
+
+    /// Prints the result of a picture that is at hand.
+    ///
+    /// - Parameters:
+    ///   - whole: The result.
+    ///   - picture: What it is of.
+    /// - Throws: As for any result.
+    mutating func print(_ whole: ResultRecord, picture: borrowing RGBImage) throws(CommandFailure) {
+        try print(whole) { plot, record throws(CommandFailure) in try plot?.draw(record, on: picture) }
+    }
+
+    private mutating func print(
+        _ whole: ResultRecord,
+        draw: (inout Plot?, ResultRecord) throws(CommandFailure) -> Void
+    ) throws(CommandFailure) {
         guard whole.document != nil || (format.showsUnsuccessful && !leavesOutUnsuccessful) else {
             leftOut[whole.state, default: 0] += 1
             return
@@ -37,10 +57,12 @@ struct ResultPrinter {
         let record = filter(whole)
         try write(record)
         do throws(CommandFailure) {
-            try plot?.draw(record)
+            try draw(&plot, record)
         } catch {
             undrawnCount += 1
-            Console.complain(error.message)
+            // Once for all the frames of a video.
+            if error.message != complaint { Console.complain(error.message) }
+            complaint = error.message
         }
         try output.flush()
     }

@@ -49,11 +49,7 @@ struct SubmitCommand: ParsableCommand {
     @Flag(help: "Keep the images' bytes in the queue, each content once, so that the files are needed no more.")
     var inline = false
 
-    @Option(help: ArgumentHelp("Of videos, look at every n-th frame (1).", valueName: "n"))
-    var every: Int?
-
-    @Option(help: ArgumentHelp("Of videos, look at so many frames of each second.", valueName: "rate"))
-    var fps: Double?
+    @OptionGroup var frames: FrameOptions
 
     @Flag(
         help: """
@@ -83,17 +79,6 @@ struct SubmitCommand: ParsableCommand {
             throw ValidationError("- stands alone: an image's bytes on standard input")
         }
         guard !null || fromFile != nil else { throw ValidationError("--null is about --from-file") }
-        guard every == nil || fps == nil else { throw ValidationError("--every and --fps exclude each other") }
-        guard every.map({ $0 > 0 }) ?? true, fps.map({ $0 > 0 && $0 <= 1000 }) ?? true else {
-            throw ValidationError("--every is a number from 1, --fps is more than 0 and at most 1000")
-        }
-        let hasVideo = images.contains(where: isVideo)
-        guard !hasVideo || !inline else {
-            throw ValidationError("--inline is about images: videos stay where they are")
-        }
-        guard !hasVideo || jobOptions.latest == nil else {
-            throw ValidationError("--latest is about single images: the segments of a video would cancel each other")
-        }
         guard !inline || !images.contains(where: URLSource.isURL) else {
             throw ValidationError("--inline is about files: a URL is fetched by the worker, when the job runs")
         }
@@ -111,7 +96,7 @@ struct SubmitCommand: ParsableCommand {
         )
         try queueOptions.withQueue(create: true) { queue in
             var command = self
-            if images.contains(where: isVideo) {
+            if inputs?.videoCount ?? 0 > 0 {
                 command.jobOptions.batch = jobOptions.batch ?? VideoRequests.newBatchName()
             }
             var submission = Submission(command: command, queue: queue, model: model.name, now: now)
@@ -119,7 +104,7 @@ struct SubmitCommand: ParsableCommand {
                 var template = template
                 template.batch = command.jobOptions.batch
                 var requests = RequestStream(paths: inputs, template: template, isInline: inline)
-                requests.videos = VideoRequests(selection: fps.map { .perSecond($0) } ?? .every(every ?? 1))
+                requests.videos = VideoRequests(selection: frames.selection)
                 let failure = Locked<CommandFailure?>(nil)
                 requests.onFailure = { reason in failure.withLock { $0 = reason } }
                 try submission.submit(requests)
@@ -132,16 +117,20 @@ struct SubmitCommand: ParsableCommand {
         }
     }
 
-    /// Whether an argument names a video.
-    private func isVideo(_ argument: String) -> Bool {
-        !URLSource.isURL(argument) && VideoRequests.isVideo(argument)
-    }
-
     /// The images that were named; all exist, unless the missing ones are to be passed over.
     private func checkedInputs() throws -> Inputs {
         let list = try fromFile.map { try PathList(path: $0, isNullSeparated: null) }
-        var inputs = Inputs(images, list: list, isRecursive: recursive)
+        var inputs = Inputs(images, list: list, isRecursive: recursive, takesVideos: true)
         try inputs.check(skipMissing: skipMissing, advice: "Nothing was submitted; correct it, or add --skip-missing")
+        guard !inline || inputs.videoCount == 0 else {
+            throw CommandFailure(.usage, "--inline is about images: videos stay where they are")
+        }
+        guard jobOptions.latest == nil || inputs.videoCount == 0 else {
+            throw CommandFailure(
+                .usage,
+                "--latest is about single images: the segments of a video would cancel each other"
+            )
+        }
         guard jobOptions.key == nil || inputs.count == 1 else {
             throw CommandFailure(
                 .usage,

@@ -4,6 +4,7 @@ import Foundation
 import YoloqJobs
 import YoloqVideo
 import YoloqVision
+import YoloqWorkers
 
 /// Makes jobs of a video: one for each segment of frames.
 struct VideoRequests: Sendable {
@@ -15,8 +16,9 @@ struct VideoRequests: Sendable {
     /// Which frames to look at.
     let selection: FrameSelection
 
-    /// Whether a name ends as those of videos do.
-    static func isVideo(_ path: String) -> Bool {
+    /// Whether a name, or the path of a URL, ends as those of videos do.
+    static func isVideo(_ source: String) -> Bool {
+        let path = URLSource.isURL(source) ? source.prefix { $0 != "?" && $0 != "#" } : source[...]
         guard let dot = path.lastIndex(of: ".") else { return false }
         return suffixes.contains(path[dot...].dropFirst().lowercased())
     }

@@ -104,11 +104,106 @@ struct VideoCommandTests {
         #expect(result.objects.count { $0["state"] as? String == "succeeded" } > 100)
     }
 
+    @Test func `predict tells of each frame what a worker does`() throws {
+        let clip = try Clip.mp4(frames: 100)
+        #expect(try submit(clip, "--every", "9").status == ExitCode.ok)
+        #expect(try YoloqProcess.run("worker", "--threads", "1", "--until-empty", at: site).status == ExitCode.ok)
+        let stored = try YoloqProcess.run("result", "--batch", "clip", "--json", at: site).objects
+        let predicted = try YoloqProcess.run(
+            ["predict", clip.path, Checkout.samples + "/shapes-1.jpg", "--every", "9", "--json"] + model,
+            at: site
+        )
+        #expect(predicted.status == ExitCode.ok, "\(predicted.errors)")
+        let frames = predicted.objects.filter { $0["frame"] is Int }
+        #expect(frames.count == 12 && predicted.objects.count == 13)
+        for (frame, expected) in zip(frames, stored) {
+            for key in ["frame", "time_s", "predictions", "image", "source"] {
+                #expect((frame[key] as? NSObject) == (expected[key] as? NSObject))
+            }
+        }
+        let noise = try Clip("noise.mp4", bytes: Data(repeating: 7, count: 5000))
+        let failed = try YoloqProcess.run(["predict", noise.path, "--json"] + model, at: site)
+        #expect(failed.status == ExitCode.jobFailed)
+        #expect((failed.objects.first?["error"] as? [String: Any])?["kind"] as? String == "unsupported_format")
+    }
+
+    @Test func `frames are drawn and cut out, by predict and from what is stored`() throws {
+        let clip = try Clip.mp4(frames: 130)
+        let sure = ["--conf", "0.05"]
+        let predicted = try YoloqProcess.run(
+            ["predict", clip.path, "--every", "10", "--plot", site.folder + "/a", "--json"] + model + sure,
+            at: site
+        )
+        #expect(predicted.errors.contains("13 pictures"), "\(predicted.errors)")
+        #expect(try submit(clip, "--every", "10", "--conf", "0.05").status == ExitCode.ok)
+        #expect(try YoloqProcess.run("worker", "--threads", "1", "--until-empty", at: site).status == ExitCode.ok)
+        let drawing = [
+            "result", "--batch", "clip", "--plot", site.folder + "/b", "--crop", site.folder + "/c", "--json",
+        ]
+        let drawn = try YoloqProcess.run(drawing, at: site)
+        #expect(drawn.status == ExitCode.ok, "\(drawn.errors)")
+        let found = drawn.objects.reduce(0) { $0 + (($1["predictions"] as? [Any])?.count ?? 0) }
+        #expect(found > 0 && drawn.errors.contains("\(found) crop"))
+        let names = try FileManager.default.contentsOfDirectory(atPath: site.folder + "/b").sorted()
+        #expect(names.count == 13 && names.contains("1-clip_0.jpg") && names.contains("1-clip_120.jpg"))
+        for name in names {
+            let own = try Data(contentsOf: URL(filePath: site.folder + "/b/" + name))
+            let other = site.folder + "/a/" + name.dropFirst(2)
+            #expect(own == (try Data(contentsOf: URL(filePath: other))))
+        }
+        // Another video by now: said once, not for each frame.
+        try Data(repeating: 1, count: 99).write(to: URL(filePath: clip.path))
+        let changed = try YoloqProcess.run(drawing, at: site)
+        #expect(changed.status == ExitCode.noInput)
+        #expect(changed.errors.split(separator: "\n").count { $0.contains("has changed") } == 1, "\(changed.errors)")
+        #expect(changed.objects.count == 13)
+    }
+
+    @Test func `a folder's videos are taken with its images`() throws {
+        let clip = try Clip.mp4(frames: 70)
+        let folder = site.folder + "/mixed"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: clip.path, toPath: folder + "/b.mp4")
+        for name in ["a.jpg", "c.jpg"] {
+            try FileManager.default.copyItem(atPath: Checkout.samples + "/shapes-1.jpg", toPath: folder + "/" + name)
+        }
+        for (option, words) in [
+            (["--inline"], "videos stay"), (["--latest", "x"], "segments"), (["--key", "x"], "one job"),
+        ] {
+            let refused = try YoloqProcess.run(["submit", folder] + option + model, at: site)
+            #expect(refused.status == ExitCode.usage && refused.errors.contains(words), "\(refused.errors)")
+        }
+        let submitted = try YoloqProcess.run(["submit", folder, "--every", "35", "--json"] + model, at: site)
+        #expect(
+            submitted.objects.compactMap { $0["source"] as? String }
+                == ["a.jpg", "b.mp4", "c.jpg"].map { folder + "/" + $0 }
+        )
+        let batch = try #require(submitted.objects.last?["batch"] as? String)
+        #expect(try YoloqProcess.run("worker", "--threads", "1", "--until-empty", at: site).status == ExitCode.ok)
+        let result = try YoloqProcess.run("result", "--batch", batch, "--json", at: site)
+        #expect(result.objects.map { $0["frame"] as? Int } == [nil, 0, 35, nil])
+        let predicted = try YoloqProcess.run(["predict", folder + "/*", "--every", "35", "--json"] + model, at: site)
+        #expect(predicted.objects.map { $0["frame"] as? Int } == [nil, 0, 35, nil])
+    }
+
+    @Test(arguments: ["submit", "predict"])
+    func `a video at a URL is refused with what to do`(command: String) throws {
+        let refused = try YoloqProcess.run([command, "https://example.com/clip.MP4?x=1"] + model, at: site)
+        #expect(refused.status == ExitCode.usage)
+        #expect(refused.errors.contains("Download it"))
+    }
+
     @Test func `without ffmpeg it is said what to install`() throws {
         let clip = try Clip.mp4(frames: 20)
         let refused = try submit(clip, environment: ["PATH": site.folder])
         #expect(refused.status == ExitCode.noEngine)
         #expect(refused.errors.contains("apt-get install ffmpeg"))
+        let predicted = try YoloqProcess.run(
+            ["predict", clip.path] + model,
+            at: site,
+            environment: ["PATH": site.folder]
+        )
+        #expect(predicted.status == ExitCode.noEngine && predicted.errors.contains("apt-get install ffmpeg"))
         #expect(try submit(clip, "--max-attempts", "1").status == ExitCode.ok)
         let worker = try YoloqProcess.run(
             ["worker", "--threads", "1", "--until-empty"],
