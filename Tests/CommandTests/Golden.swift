@@ -81,6 +81,7 @@ struct Golden: Decodable {
 
     /// How far a result is from the golden.
     struct Difference {
+        var matched = 0
         var unmatched = 0
         var box = 0.0
         var score = 0.0
@@ -91,7 +92,17 @@ struct Golden: Decodable {
         /// Whether the detections are in the golden's order.
         var isInOrder = true
 
+        /// A row of the table.
+        var row: String {
+            let format =
+                "matched %3d, unmatched %2d, box %.5f px, score %.6f, keypoint %.5f px, mask IoU %.6f, "
+                + "%d other outlines, order %@"
+            let order = isInOrder ? "the same" : "another"
+            return String(format: format, matched, unmatched, box, score, keypoint, maskIoU, outlines, order)
+        }
+
         mutating func formWorst(with other: Difference) {
+            matched += other.matched
             unmatched += other.unmatched
             box = max(box, other.box)
             score = max(score, other.score)
@@ -131,6 +142,7 @@ struct Golden: Decodable {
                 continue
             }
             free.remove(nearest)
+            difference.matched += 1
             difference.isInOrder = difference.isInOrder && nearest == index
             if let keypoints {
                 difference.keypoint = max(difference.keypoint, Golden.difference(keypoints[index], entries[nearest]))
