@@ -46,6 +46,17 @@ package struct VideoInfo: Sendable {
         ["-protocol_whitelist", "file", "-format_whitelist", formats, "-i", "file:" + path]
     }
 
+    /// Makes sure that videos can be read here.
+    ///
+    /// - Throws: `VideoError` with code `ffmpegMissing`, which says what to install.
+    package static func checkPrograms() throws(VideoError) {
+        for name in ["ffprobe", "ffmpeg"] {
+            let program = try ChildProgram(name, ["-version"], isWanted: { true })
+            _ = program.readAll(limit: 1 << 16)
+            _ = program.finish()
+        }
+    }
+
     /// Reads the tables of a video with `ffprobe`.
     ///
     /// - Parameters:

@@ -4,6 +4,7 @@ import YoloqDownloads
 import YoloqImages
 import YoloqInference
 import YoloqJobs
+import YoloqVideo
 import YoloqVision
 
 /// What the process ends with: the one table of exit statuses.
@@ -56,6 +57,7 @@ struct CommandFailure: Error {
         case let error as InferenceError: self.init(error.code.status, error.message)
         case let error as VisionError: self.init(error.code.status, error.message)
         case let error as ImageError: self.init(.noInput, error.message)
+        case let error as VideoError: self.init(error.code == .ffmpegMissing ? .noEngine : .noInput, error.message)
         case let error as DownloadError: self.init(error.code.status, error.message)
         default: return nil
         }

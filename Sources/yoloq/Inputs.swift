@@ -2,6 +2,7 @@
 
 import Foundation
 import YoloqInference
+import YoloqVideo
 import YoloqWorkers
 
 /// The images, and perhaps videos, that a command names, as a sequence of absolute paths and URLs.
@@ -46,7 +47,8 @@ struct Inputs: Sequence {
     /// - Parameters:
     ///   - skipMissing: Whether to pass over them with a note.
     ///   - advice: What the user can do; ends the message.
-    /// - Throws: `CommandFailure` with status 66; with 64 for a video at a URL.
+    /// - Throws: `CommandFailure` with status 66; with 64 for a video at a URL; with 69 if there are videos and no programs
+    ///   that read them.
     mutating func check(skipMissing: Bool, advice: String) throws {
         var missingCount = 0
         var examples: [String] = []
@@ -76,6 +78,7 @@ struct Inputs: Sequence {
             Console.complain("passed over \(missingCount) that do not exist: \(names)")
         }
         guard count > 0 else { throw CommandFailure(.noInput, "there is nothing to run on") }
+        if videoCount > 0 { try VideoInfo.checkPrograms() }
     }
 
     /// Goes through the paths: in the order of the arguments, then of the list; within a folder or pattern by name.

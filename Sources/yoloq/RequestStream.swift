@@ -14,10 +14,8 @@ struct RequestStream: Sequence {
     let paths: Inputs
     let template: JobRequest
     let isInline: Bool
-    /// What becomes of videos; nil to take them for images.
-    var videos: VideoRequests?
-    /// Told why a video could not be looked into; what follows is not read then.
-    var onFailure: (CommandFailure) -> Void = { _ in }
+    /// What becomes of videos.
+    let videos: VideoRequests
 
     /// How many jobs there will be at least: a video becomes one or more.
     var underestimatedCount: Int { paths.count }
@@ -26,28 +24,22 @@ struct RequestStream: Sequence {
         let paths = paths.makeIterator()
         var ahead: ArraySlice<JobRequest> = []
         var waiting: String?
-        var hasFailed = false
         return AnyIterator {
-            if ahead.isEmpty, !hasFailed {
+            if ahead.isEmpty {
                 var names: [String] = []
                 while names.count < RequestStream.aheadCount, let path = waiting ?? paths.next() {
                     waiting = nil
                     // By itself, and in its place.
-                    if videos != nil, VideoRequests.isVideo(path) {
+                    if VideoRequests.isVideo(path) {
                         waiting = path
                         break
                     }
                     names.append(path)
                 }
                 ahead = requests(names)[...]
-                if ahead.isEmpty, let path = waiting, let videos {
+                if ahead.isEmpty, let path = waiting {
                     waiting = nil
-                    do throws(CommandFailure) {
-                        ahead = try videos.requests(for: path, like: template)[...]
-                    } catch {
-                        hasFailed = true
-                        onFailure(error)
-                    }
+                    ahead = videos.requests(for: path, like: template)[...]
                 }
             }
             return ahead.popFirst()

@@ -96,19 +96,20 @@ struct SubmitCommand: ParsableCommand {
         )
         try queueOptions.withQueue(create: true) { queue in
             var command = self
-            if inputs?.videoCount ?? 0 > 0 {
-                command.jobOptions.batch = jobOptions.batch ?? VideoRequests.newBatchName()
+            if inputs?.videoCount ?? 0 > 0, jobOptions.batch == nil {
+                let name = VideoRequests.batchName(for: jobOptions.key)
+                command.jobOptions.batch = name
+                // Otherwise the command prints it with what it has stored.
+                if !json && !Console.isOutputTerminal { Console.note("batch \(name)") }
             }
             var submission = Submission(command: command, queue: queue, model: model.name, now: now)
             if let inputs {
                 var template = template
                 template.batch = command.jobOptions.batch
-                var requests = RequestStream(paths: inputs, template: template, isInline: inline)
-                requests.videos = VideoRequests(selection: frames.selection)
-                let failure = Locked<CommandFailure?>(nil)
-                requests.onFailure = { reason in failure.withLock { $0 = reason } }
-                try submission.submit(requests)
-                if let failure = failure.withLock(\.self) { throw failure }
+                let videos = VideoRequests(selection: frames.selection)
+                try submission.submit(
+                    RequestStream(paths: inputs, template: template, isInline: inline, videos: videos)
+                )
             } else {
                 try submission.submit([requestFromStandardInput(like: template)])
             }

@@ -24,8 +24,12 @@ struct VideoRequests: Sendable {
     }
 
     /// A name for the batch of a submit with videos.
-    static func newBatchName() -> String {
-        "video-" + String(UInt64.random(in: .min ... .max), radix: 36)
+    ///
+    /// - Parameter key: What the submit is called, if anything.
+    /// - Returns: For a key always the same, since the jobs are the same too; else a new one.
+    static func batchName(for key: String?) -> String {
+        let number = key.map { String("\(ContentHash(of: Array($0.utf8)))".prefix(16)) }
+        return "video-" + (number ?? String(UInt64.random(in: .min ... .max), radix: 36))
     }
 
     /// The jobs of a video.
@@ -34,15 +38,8 @@ struct VideoRequests: Sendable {
     ///   - path: The video; one that cannot be read becomes a job that fails with the reason.
     ///   - template: A job without a source.
     /// - Returns: At least one job.
-    /// - Throws: `CommandFailure` with status 69 if there is no ffprobe.
-    func requests(for path: String, like template: JobRequest) throws(CommandFailure) -> [JobRequest] {
-        let info: VideoInfo
-        do throws(VideoError) {
-            info = try VideoInfo(path: path)
-        } catch {
-            guard error.code != .ffmpegMissing else { throw CommandFailure(.noEngine, error.message) }
-            return [request(like: template, path, nil)]
-        }
+    func requests(for path: String, like template: JobRequest) -> [JobRequest] {
+        guard let info = try? VideoInfo(path: path) else { return [request(like: template, path, nil)] }
         return VideoSegment.segments(of: info, selection).map { request(like: template, path, $0) }
     }
 

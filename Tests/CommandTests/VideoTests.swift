@@ -62,6 +62,10 @@ struct VideoCommandTests {
         #expect(try YoloqProcess.run("worker", "--threads", "1", "--until-empty", at: site).status == ExitCode.ok)
         let result = try YoloqProcess.run("result", "--batch", batch, "--json", at: site)
         #expect(result.objects.compactMap { $0["frame"] as? Int } == [0, 13, 25, 38, 50, 63, 75, 88])
+        // In a pipe the batch is told beside the ids, and a key always gives the same.
+        let first = try YoloqProcess.run(["submit", clip.path, "--key", "k"] + model, at: site)
+        let second = try YoloqProcess.run(["submit", clip.path, "--key", "k"] + model, at: site)
+        #expect(first.errors.contains("batch video-") && first.errors == second.errors && first.lines == second.lines)
     }
 
     @Test func `a killed worker costs no frame, and none is told twice`() throws {
@@ -173,6 +177,8 @@ struct VideoCommandTests {
             let refused = try YoloqProcess.run(["submit", folder] + option + model, at: site)
             #expect(refused.status == ExitCode.usage && refused.errors.contains(words), "\(refused.errors)")
         }
+        let blind = try YoloqProcess.run(["submit", folder] + model, at: site, environment: ["PATH": site.folder])
+        #expect(blind.status == ExitCode.noEngine && !FileManager.default.fileExists(atPath: site.database))
         let submitted = try YoloqProcess.run(["submit", folder, "--every", "35", "--json"] + model, at: site)
         #expect(
             submitted.objects.compactMap { $0["source"] as? String }
