@@ -315,6 +315,43 @@ struct WatchTests {
         #expect(try sources() == (0..<7).map { "\($0).jpg" })
     }
 
+    // MARK: Videos
+
+    @Test(.enabled(if: Clip.isPossible, "needs ffmpeg: run ops/install-packages"))
+    func `a video becomes a batch of jobs, once, and what was lost of it is made good`() throws {
+        let clip = try Clip.mp4(frames: 200)
+        let watch = try start("--max-queued", "2")
+        try FileManager.default.copyItem(atPath: clip.path, toPath: folder + "/clip.part")
+        #expect(rename(folder + "/clip.part", folder + "/clip.mp4") == 0)
+        watch.wait { $0.outputSoFar.split(separator: "\n").count == 3 }
+        try stop(watch)
+        #expect(try sources() == ["clip.mp4", "clip.mp4", "clip.mp4"])
+        let database = try DatabaseQueue(path: site.database)
+        defer { try? database.close() }
+        let batches = try database.read { try String.fetchAll($0, sql: "SELECT name FROM batches") }
+        #expect(batches.count == 1 && batches[0].hasPrefix("video-"))
+        // As after a kill between two segments.
+        #expect(try YoloqProcess.run("cancel", "2", at: site).status == ExitCode.ok)
+        let pruned = try YoloqProcess.run("prune", "--state", "cancelled", "--older-than", "0s", at: site)
+        #expect(pruned.status == ExitCode.ok, "\(pruned.errors)")
+        let again = try start("--existing")
+        try waitForSentinel("z.jpg", again)
+        try stop(again)
+        #expect(try sources() == ["clip.mp4", "clip.mp4", "clip.mp4", "z.jpg"])
+        #expect(try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM batches") } == 1)
+    }
+
+    @Test(arguments: [["--inline"], ["--latest", "x"]])
+    func `videos are passed over, with a word, where they cannot be taken`(options: [String]) throws {
+        let watch = try YoloqProcess(["watch", folder, "--model", Checkout.demo, "--json"] + options, at: site)
+        watch.wait { $0.errorsSoFar.contains("yoloq watch: \(folder)") }
+        #expect(watch.errorsSoFar.contains("videos are passed over"))
+        try write("clip.mp4")
+        try waitForSentinel("z.jpg", watch)
+        try stop(watch)
+        #expect(try sources() == ["z.jpg"])
+    }
+
     // MARK: Names
 
     @Test(arguments: [
@@ -323,7 +360,7 @@ struct WatchTests {
         ("/in/a.tmp", false), ("/in/.git/a.jpg", true), ("/in/a", false), ("a.png", true),
     ])
     func `a name says whether a file is wanted`(path: String, isWanted: Bool) {
-        #expect(WatchedNames.isWanted(path) == isWanted)
+        #expect(WatchedNames.isWanted(path, takesVideos: false) == isWanted)
     }
 
     @Test func `pending files keep their order, once each, and come back in front`() {

@@ -21,11 +21,12 @@ enum FolderEvent: Sendable, Hashable {
 
 /// Which names a watch passes over.
 enum WatchedNames {
-    /// Whether a file is to become a job once it is complete: an image by its ending, and neither hidden nor temporary.
-    static func isWanted(_ path: String) -> Bool {
+    /// Whether a file is to become jobs once it is complete: an image or, if they are taken, a video by its ending, and neither
+    /// hidden nor temporary.
+    static func isWanted(_ path: String, takesVideos: Bool) -> Bool {
         let name = path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...]
         return !name.hasPrefix(".") && !name.hasSuffix("~") && !name.hasSuffix(".part") && !name.hasSuffix(".tmp")
-            && Inputs.hasImageSuffix(path)
+            && (Inputs.hasImageSuffix(path) || takesVideos && VideoRequests.isVideo(path))
     }
 
     /// Whether the last part of a path is not hidden.
@@ -46,6 +47,7 @@ struct FolderScan {
     }
 
     let isRecursive: Bool
+    let takesVideos: Bool
     /// Older files are passed over.
     let mark: Timestamp
 
@@ -65,7 +67,7 @@ struct FolderScan {
             if entry.isFolder {
                 guard isRecursive, WatchedNames.isVisible(entry.path) else { continue }
                 files += self.files(in: entry.path, isNew: isChanged)
-            } else if isChanged, WatchedNames.isWanted(entry.path) {
+            } else if isChanged, WatchedNames.isWanted(entry.path, takesVideos: takesVideos) {
                 files.append(entry.path)
             }
         }

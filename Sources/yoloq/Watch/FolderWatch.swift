@@ -5,7 +5,7 @@ import YoloqInference
 import YoloqJobs
 import YoloqWorkers
 
-/// Makes each file that is completed in a folder a job, exactly once.
+/// Makes each image that is completed in a folder a job, and each video jobs for its segments, exactly once.
 ///
 /// What makes it once is the job's key, which names the watch, the file's place in the folder and the SHA-256 of its content:
 /// a file that is seen twice, by an event and by a look or by two processes or after a restart, gives the job that is there.
@@ -26,6 +26,8 @@ struct FolderWatch {
         var takesExisting: Bool
         /// Whether the bytes go into the queue.
         var isInline: Bool
+        /// What becomes of videos; nil to pass them over.
+        var videos: VideoRequests?
         /// How many jobs may wait in the queue before the watch does; nil for no bound.
         var maxQueued: Int?
         /// Tells this watch from others: the folder, the model, and a name if one was given.
@@ -129,9 +131,9 @@ struct FolderWatch {
     private mutating func take(_ event: FolderEvent) throws(CommandFailure) {
         switch event {
         case .closed(let path):
-            if WatchedNames.isWanted(path) { pending.add(path, isClosed: true) }
+            if isWanted(path) { pending.add(path, isClosed: true) }
         case .appeared(let path):
-            if WatchedNames.isWanted(path) { pending.add(path, isClosed: false) }
+            if isWanted(path) { pending.add(path, isClosed: false) }
         case .disappeared(let path): pending.remove(path)
         case .folder(let path): look(into: path, isNew: true)
         case .overflow: look(into: settings.folder)
@@ -139,8 +141,16 @@ struct FolderWatch {
         }
     }
 
+    private func isWanted(_ path: String) -> Bool {
+        WatchedNames.isWanted(path, takesVideos: settings.videos != nil)
+    }
+
     private mutating func look(into folder: String, isNew: Bool = false) {
-        let scan = FolderScan(isRecursive: settings.isRecursive, mark: mark)
+        let scan = FolderScan(
+            isRecursive: settings.isRecursive,
+            takesVideos: settings.videos != nil,
+            mark: mark
+        )
         for path in scan.files(in: folder, isNew: isNew) { pending.add(path, isClosed: false) }
     }
 
@@ -155,29 +165,33 @@ struct FolderWatch {
         let now = ContinuousClock.now
         let files = pending.take(min(room, JobQueue.submitChunkCount), now: now)
         guard !files.isEmpty else { return }
-        var ready: [(file: PendingFiles.File, identity: FileIdentity, request: JobRequest)] = []
+        var ready: [(request: JobRequest, file: PendingFiles.File, identity: FileIdentity?)] = []
         for (file, look) in zip(files, looks(at: files)) {
             switch look {
-            case .ready(let request, let identity): ready.append((file, identity, request))
+            case .ready(let requests, let identity):
+                // A video is in the queue when its last segment is.
+                ready += requests.enumerated().map { ($1, file, $0 == requests.count - 1 ? identity : nil) }
             case .beingWritten(let since): pending.noteWriter(of: file.path, since: since)
             case .restless(let time): pending.rest(file, until: now + time)
             case .nothing: break
             }
         }
         guard !ready.isEmpty else { return }
+        // A video goes in whole.
+        let maxQueued = ready.allSatisfy { $0.identity != nil } ? settings.maxQueued : nil
         do throws(JobsError) {
-            try queue.submit(ready.map(\.request), now: .now(), maxQueued: settings.maxQueued) {
+            try queue.submit(ready.map(\.request), now: .now(), maxQueued: maxQueued) {
                 receipts throws(JobsError) in
                 // A chunk of many bytes ends sooner.
-                for (receipt, (file, identity, _)) in zip(receipts, ready) {
-                    submitted[file.path] = identity
+                for (receipt, (_, file, identity)) in zip(receipts, ready) {
+                    if let identity { submitted[file.path] = identity }
                     log.note(receipt, source: file.path)
                 }
                 ready.removeFirst(receipts.count)
             }
         } catch {
             guard [.full, .busy, .diskFull].contains(error.code) else { throw error }
-            pending.putBack(ready.map(\.file))
+            pending.putBack(ready.filter { $0.identity != nil }.map(\.file))
             pause(error.message)
         }
         isMarkDue = true
@@ -198,7 +212,7 @@ struct FolderWatch {
 
     /// What a look at a file gave.
     private enum Look: Sendable {
-        case ready(JobRequest, FileIdentity)
+        case ready([JobRequest], FileIdentity)
         case beingWritten(since: Timestamp)
         /// It may not be complete: to be looked at again.
         case restless(Duration)
@@ -239,18 +253,26 @@ struct FolderWatch {
         guard !identity.isRegular || identity.byteCount > 0 else { return .nothing }
         var request = template
         request.source = file.path
+        let videos = VideoRequests.isVideo(file.path) ? settings.videos : nil
         if settings.isInline {
             request.content = RequestStream.content(ofFileAt: file.path)
         } else {
             request.pin = SourcePin(ofFileAt: file.path)
         }
         let content = request.content?.sha256 ?? request.pin?.sha256
-        // What was changed while it was read is not what the hash says.
-        guard FileIdentity(path: file.path) == identity else { return .restless(.milliseconds(20)) }
-        request.reusesResults = request.reusesResults && content != nil
         let version = content?.description ?? "\(identity.byteCount) \(identity.modifiedAt) \(identity.inode)"
         request.key = "\(settings.name): \(file.path.dropFirst(settings.folder.count + 1)) \(version)"
-        return .ready(request, identity)
+        request.reusesResults = request.reusesResults && content != nil
+        var requests = [request]
+        if let videos {
+            // A segment says itself which file it is of.
+            request.pin = nil
+            request.batch = request.batch ?? VideoRequests.batchName(for: request.key)
+            requests = videos.requests(for: file.path, like: request)
+        }
+        // What was changed while it was read is not what the hash says.
+        guard FileIdentity(path: file.path) == identity else { return .restless(.milliseconds(20)) }
+        return .ready(requests, identity)
     }
 
     // MARK: How far it has come

@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import YoloqInference
 import YoloqJobs
+import YoloqVideo
 import YoloqVision
 import YoloqWorkers
 
@@ -11,7 +12,7 @@ import YoloqWorkers
 struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch",
-        abstract: "Make each new image in a folder a job.",
+        abstract: "Make each new image in a folder a job, and each new video some.",
         discussion: """
             Runs until it is stopped (SIGTERM or Ctrl-C). A file becomes a job when it is complete, exactly once for each \
             content, however often the watch is started again; what came while it was not running is found at the start. \
@@ -37,7 +38,14 @@ struct WatchCommand: ParsableCommand {
     @Flag(help: "Keep the images' bytes in the queue, each content once, so that the files are needed no more.")
     var inline = false
 
-    @Option(help: ArgumentHelp("While so many jobs wait in the queue, wait instead of submitting.", valueName: "count"))
+    @OptionGroup var frames: FrameOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "While so many jobs wait in the queue, wait instead of submitting; a video goes in whole.",
+            valueName: "count"
+        )
+    )
     var maxQueued: Int?
 
     @Flag(help: "Print a line of JSON for each job.")
@@ -69,6 +77,7 @@ struct WatchCommand: ParsableCommand {
             isRecursive: recursive,
             takesExisting: existing,
             isInline: inline,
+            videos: videos(),
             maxQueued: maxQueued,
             name: WatchCommand.name(of: path, model: model.path, key: jobOptions.key)
         )
@@ -86,6 +95,16 @@ struct WatchCommand: ParsableCommand {
             log.finish()
             try result.get()
         }
+    }
+
+    /// What becomes of videos; nil, with a note, where they cannot be taken.
+    private func videos() -> VideoRequests? {
+        var reason = inline ? "they stay where they are, and --inline is about bytes in the queue" : nil
+        if jobOptions.latest != nil { reason = "with --latest the segments of one would cancel each other" }
+        do throws(VideoError) { try VideoInfo.checkPrograms() } catch { reason = reason ?? error.message }
+        guard let reason else { return VideoRequests(selection: frames.selection) }
+        Console.note("yoloq watch: videos are passed over: \(reason)")
+        return nil
     }
 
     /// What tells this watch from others: where the folder really is, the model, and the user's own word.
