@@ -382,4 +382,13 @@ struct WatchTests {
         #expect(files.take(9, now: now + .seconds(1)).map(\.path) == ["e"])
         #expect(files.isEmpty)
     }
+
+    @Test func `only so many videos are taken at a time, and none is lost or overtaken`() {
+        var files = PendingFiles()
+        let now = ContinuousClock.now
+        for name in ["a.jpg", "b.mp4", "c.mp4", "d.mov", "e.jpg"] { files.add(name, isClosed: false) }
+        var taken: [[String]] = []
+        while !files.isEmpty { taken.append(files.take(9, videoCount: 1, now: now).map(\.path)) }
+        #expect(taken == [["a.jpg", "b.mp4"], ["c.mp4"], ["d.mov", "e.jpg"]])
+    }
 }

@@ -163,7 +163,11 @@ struct FolderWatch {
         let room = try room()
         guard room > 0 else { return pause("the queue is full (--max-queued)") }
         let now = ContinuousClock.now
-        let files = pending.take(min(room, JobQueue.submitChunkCount), now: now)
+        let files = pending.take(
+            min(room, JobQueue.submitChunkCount),
+            videoCount: ProcessInfo.processInfo.activeProcessorCount,
+            now: now
+        )
         guard !files.isEmpty else { return }
         var ready: [(request: JobRequest, file: PendingFiles.File, identity: FileIdentity?)] = []
         for (file, look) in zip(files, looks(at: files)) {

@@ -45,13 +45,24 @@ struct PendingFiles {
     }
 
     /// Takes the next files.
-    mutating func take(_ count: Int, now: ContinuousClock.Instant) -> [File] {
+    ///
+    /// - Parameters:
+    ///   - count: How many at most.
+    ///   - videoCount: How many videos at most among them: each can become thousands of jobs.
+    ///   - now: Files that have rested until then are among them.
+    /// - Returns: At least one, if one is ready.
+    mutating func take(_ count: Int, videoCount: Int = .max, now: ContinuousClock.Instant) -> [File] {
         for (path, rest) in resting where rest.until <= now { add(path, isClosed: rest.isClosed) }
         var taken: [File] = []
+        var takenVideoCount = 0
         while taken.count < count, head < order.count {
             let file = order[head]
             // A file that was removed meanwhile has no place any more.
             if places[file.path] == head {
+                if VideoRequests.isVideo(file.path) {
+                    guard takenVideoCount < videoCount else { break }
+                    takenVideoCount += 1
+                }
                 places[file.path] = nil
                 taken.append(file)
             }
