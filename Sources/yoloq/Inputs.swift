@@ -25,8 +25,8 @@ struct Inputs: Sequence {
 
     /// How many images and videos there are; known after `check`.
     private(set) var count = 0
-    /// How many of them are videos; known after `check`.
-    private(set) var videoCount = 0
+    /// The first video, if videos are wanted and there is one; known after `check`.
+    private(set) var firstVideo: String?
 
     /// Takes what was typed.
     ///
@@ -61,7 +61,7 @@ struct Inputs: Sequence {
                         "\(path) is a video, and videos are not fetched. Download it, and name the file"
                     )
                 }
-                videoCount += 1
+                firstVideo = firstVideo ?? path
             }
             guard found.paths.isEmpty else { continue }
             missingCount += 1
@@ -78,7 +78,7 @@ struct Inputs: Sequence {
             Console.complain("passed over \(missingCount) that do not exist: \(names)")
         }
         guard count > 0 else { throw CommandFailure(.noInput, "there is nothing to run on") }
-        if videoCount > 0 { try VideoInfo.checkPrograms() }
+        if firstVideo != nil { try VideoInfo.checkPrograms() }
     }
 
     /// Goes through the paths: in the order of the arguments, then of the list; within a folder or pattern by name.

@@ -46,7 +46,8 @@ struct PictureFolder {
     }
 
     private func checkIsElsewhere(_ folder: String, _ record: ResultRecord) throws(CommandFailure) {
-        guard record.inlineContent == nil else { return }
+        // What is kept of a video in the queue is which of its frames to look at.
+        guard record.inlineContent == nil || record.frame != nil else { return }
         let source = URL(filePath: record.source).deletingLastPathComponent().path
         guard isSameFolder(source, folder) else { return }
         throw CommandFailure(

@@ -39,6 +39,8 @@ struct Plot {
         guard let document = record.document else { return }
         do {
             if record.frame != nil {
+                // Nothing to cut out: what lies between two frames is decoded only for others.
+                guard pictures != nil || !document.predictions.isEmpty else { return }
                 let frame = try frames.frame(of: record)
                 try draw(record, on: frame)
             } else {

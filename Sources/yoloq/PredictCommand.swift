@@ -44,7 +44,7 @@ struct PredictCommand: ParsableCommand {
             model: model,
             parameters: parameters,
             text: allowPrivateUrls ? URLSource.allowingPrivate(json) : json,
-            selection: frames.selection,
+            videos: VideoRequests(selection: frames.selection),
             limits: engine.limits
         )
         var failedCount = 0

@@ -13,7 +13,7 @@ struct PredictRun {
     let parameters: PredictionParameters
     /// The parameters as they are told.
     let text: String
-    let selection: FrameSelection
+    let videos: VideoRequests
     let limits: ImageLimits
 
     /// Looks at an image and prints what was found.
@@ -45,7 +45,7 @@ struct PredictRun {
         } catch {
             outcome = .failure(error)
         }
-        let record = record(of: path, start, outcome)
+        let record = record(of: path, text, start, outcome)
         try printer.print(record)
         return record.failure == nil
     }
@@ -64,11 +64,11 @@ struct PredictRun {
         _ printer: inout ResultPrinter
     ) throws -> Bool {
         var segments: [VideoSegment] = []
-        var isWhole = try reporting(path, &printer) { _ in
-            segments = VideoSegment.segments(of: try VideoInfo(path: path), selection)
+        var isWhole = try reporting(path, nil, &printer) { _ in
+            segments = VideoSegment.segments(of: try VideoInfo(path: path), videos.selection)
         }
         for segment in segments {
-            let isRead = try reporting(path, &printer) { try look(at: segment, of: path, &predictor, &$0) }
+            let isRead = try reporting(path, segment, &printer) { try look(at: segment, of: path, &predictor, &$0) }
             isWhole = isWhole && isRead
         }
         return isWhole
@@ -81,6 +81,7 @@ struct PredictRun {
         _ printer: inout ResultPrinter
     ) throws {
         var frames = try VideoFrames(of: segment, path: path, limits: limits)
+        let text = videos.parameters(text, for: segment)
         var count = 0
         while true {
             let (start, decoding) = (Timestamp.now(), ContinuousClock.now)
@@ -92,7 +93,7 @@ struct PredictRun {
                 decoding: .now - decoding
             )
             count += 1
-            var record = record(of: path, start, .success(document))
+            var record = record(of: path, text, start, .success(document))
             record.frame = FrameOfVideo(index: frame.index, seconds: frame.seconds)
             try printer.print(record, picture: frame.image)
         }
@@ -106,6 +107,7 @@ struct PredictRun {
     /// Makes a record of what keeps a video, or a segment of it, from being looked at; false if there was something.
     private func reporting(
         _ path: String,
+        _ segment: VideoSegment?,
         _ printer: inout ResultPrinter,
         _ body: (inout ResultPrinter) throws -> Void
     ) throws -> Bool {
@@ -120,19 +122,20 @@ struct PredictRun {
         } catch let error as ImageFailure {
             failure = error
         }
-        try printer.print(record(of: path, start, .failure(failure)))
+        try printer.print(record(of: path, videos.parameters(text, for: segment), start, .failure(failure)))
         return false
     }
 
     private func record(
         of path: String,
+        _ parameters: String,
         _ start: Timestamp,
         _ outcome: Result<ResultDocument, ImageFailure>
     ) -> ResultRecord {
         ResultRecord(
             source: path,
             model: model.name,
-            parameters: text,
+            parameters: parameters,
             startedAt: start,
             finishedAt: .now(),
             outcome

@@ -96,7 +96,7 @@ struct SubmitCommand: ParsableCommand {
         )
         try queueOptions.withQueue(create: true) { queue in
             var command = self
-            if inputs?.videoCount ?? 0 > 0, jobOptions.batch == nil {
+            if inputs?.firstVideo != nil, jobOptions.batch == nil {
                 let name = VideoRequests.batchName(for: jobOptions.key)
                 command.jobOptions.batch = name
                 // Otherwise the command prints it with what it has stored.
@@ -123,14 +123,20 @@ struct SubmitCommand: ParsableCommand {
         let list = try fromFile.map { try PathList(path: $0, isNullSeparated: null) }
         var inputs = Inputs(images, list: list, isRecursive: recursive, takesVideos: true)
         try inputs.check(skipMissing: skipMissing, advice: "Nothing was submitted; correct it, or add --skip-missing")
-        guard !inline || inputs.videoCount == 0 else {
-            throw CommandFailure(.usage, "--inline is about images: videos stay where they are")
-        }
-        guard jobOptions.latest == nil || inputs.videoCount == 0 else {
-            throw CommandFailure(
-                .usage,
-                "--latest is about single images: the segments of a video would cancel each other"
-            )
+        if let video = inputs.firstVideo {
+            guard !inline else {
+                throw CommandFailure(
+                    .usage,
+                    "--inline is about images: videos stay where they are, and \(video) is one. Submit videos without it"
+                )
+            }
+            guard jobOptions.latest == nil else {
+                throw CommandFailure(
+                    .usage,
+                    "--latest is about single images: the segments of a video such as \(video) would cancel each other. "
+                        + "Submit videos without it"
+                )
+            }
         }
         guard jobOptions.key == nil || inputs.count == 1 else {
             throw CommandFailure(

@@ -49,6 +49,17 @@ struct VideoRequests: Sendable {
         request.content = segment.map { InlineContent($0.encoded) }
         request.reusesResults = template.reusesResults && segment != nil
         if let key = template.key, let segment { request.key = "\(key) \(segment.number)" }
+        request.parameters = parameters(template.parameters, for: segment)
+        return request
+    }
+
+    /// Puts into parameters that they are about a segment of a video.
+    ///
+    /// - Parameters:
+    ///   - parameters: A JSON object that is not empty.
+    ///   - segment: nil if the video could not be looked into.
+    /// - Returns: The object with a member `video` more.
+    func parameters(_ parameters: String, for segment: VideoSegment?) -> String {
         let choice: JSONValue.Member =
             switch selection {
             case .every(let step): .init("every", .int(step))
@@ -58,8 +69,7 @@ struct VideoRequests: Sendable {
             .init("segment", segment.map { .int($0.number) } ?? .null),
             .init("segments", segment.map { .int($0.count) } ?? .null), choice,
         ])
-        request.parameters = "\(template.parameters.dropLast()),\"video\":\(video)}"
-        return request
+        return "\(parameters.dropLast()),\"video\":\(video)}"
     }
 }
 
