@@ -76,7 +76,7 @@ public struct CardFile: Sendable, Hashable {
         let near = keys.map { (key: $0, distance: editDistance(wanted, Array($0))) }.min { $0.distance < $1.distance }
         let isNear = near.map { $0.distance <= max(2, wanted.count / 3) } ?? false
         return .badCard(
-            "it has a key \"\(name.prefix(60))\", which means nothing",
+            "it has a key \"\(shown(name))\", which means nothing",
             advice: isNear ? "Did you mean \"\(near?.key ?? "")\"?" : "The keys are \(keys.joined(separator: ", "))."
         )
     }
@@ -86,7 +86,7 @@ public struct CardFile: Sendable, Hashable {
         case (.task, .string(let text)):
             guard VisionTask(rawValue: text) != nil else {
                 let tasks = VisionTask.allCases.map(\.rawValue).joined(separator: ", ")
-                throw .badCard("its task is \"\(text.prefix(60))\"", advice: "The tasks are \(tasks).")
+                throw .badCard("its task is \"\(shown(text))\"", advice: "The tasks are \(tasks).")
             }
             return text
         case (.names, _): return try names(value)

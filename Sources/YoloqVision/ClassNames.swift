@@ -25,11 +25,11 @@ extension ModelCard {
         }
         let near = closeNames(to: name)
         throw .badParameter(
-            "class \"\(name)\"",
+            "class \"\(shown(name))\"",
             "the model has no such class",
             advice: near.isEmpty
-                ? "It has \(classNames.prefix(8).joined(separator: ", "))\(classNames.count > 8 ? ", …" : "")."
-                : "Did you mean \(near.joined(separator: " or "))?"
+                ? "It has \(classNames.prefix(8).map { shown($0, limit: 30) }.joined(separator: ", "))\(classNames.count > 8 ? ", …" : "")."
+                : "Did you mean \(near.map { shown($0) }.joined(separator: " or "))?"
         )
     }
 

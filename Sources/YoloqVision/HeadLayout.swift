@@ -54,7 +54,7 @@ extension HeadLayout {
         case "rtdetr-topk": return .chosenQueries
         default:
             throw .modelInvalid(
-                "there is no family \"\(family)\"",
+                "there is no family \"\(shown(family))\"",
                 advice:
                     "Known are yolov5, yolov7, yolov8, yolov9, yolov10, yolo11, yolo12, yolo26, end2end, yolox, "
                     + "yolox-decoded, rtdetr and rtdetr-topk."
@@ -120,7 +120,7 @@ extension HeadLayout {
         guard evidence.shape.count == 3 else { throw .unknownOutput(evidence) }
         if let family = evidence.family {
             let layout = try layout(ofFamily: family)
-            try evidence.check(layout, saidBy: "it is said to be a \(family)")
+            try evidence.check(layout, saidBy: "it is said to be a \(shown(family))")
             return layout
         }
         if evidence.isRTDETR { return try evidence.queries() }

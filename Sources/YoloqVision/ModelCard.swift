@@ -245,10 +245,10 @@ public struct ModelCard: Sendable, Hashable {
     private static func checkElementType(_ port: ModelPort, _ role: String) throws(VisionError) {
         switch port.elementType {
         case .f32, .f16: return
-        case nil: throw .unsupportedModel("its \(role) \"\(port.name)\" is no tensor of floats")
+        case nil: throw .unsupportedModel("its \(role) \"\(shown(port.name))\" is no tensor of floats")
         case .other(let name):
             throw .unsupportedModel(
-                "its \(role) \"\(port.name)\" is of type \(name), not of 32-bit or 16-bit floats",
+                "its \(role) \"\(shown(port.name))\" is of type \(shown(name)), not of 32-bit or 16-bit floats",
                 advice: "Export it again without conversions of your own: yolo export model=… format=onnx dynamic=True."
             )
         }

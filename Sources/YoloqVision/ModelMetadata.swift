@@ -24,7 +24,9 @@ struct ModelMetadata {
 
     init(_ values: [String: String]) throws(VisionError) {
         if let name = values["task"] {
-            guard let task = VisionTask(rawValue: name) else { throw .unsupportedModel("its task is \"\(name)\"") }
+            guard let task = VisionTask(rawValue: name) else {
+                throw .unsupportedModel("its task is \"\(shown(name))\"")
+            }
             self.task = task
         }
         if let text = values["names"] { classNames = try Self.classNames(text) }
@@ -113,7 +115,6 @@ struct ModelMetadata {
 
 extension VisionError {
     fileprivate static func badMetadata(_ key: String, _ text: String) -> VisionError {
-        let shown = text.count > 60 ? "\(text.prefix(60))…" : text
-        return .modelInvalid("its metadata has \(key) = \(shown), which cannot be understood")
+        .modelInvalid("its metadata has \(key) = \(shown(text)), which cannot be understood")
     }
 }

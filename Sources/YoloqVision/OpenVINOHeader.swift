@@ -26,13 +26,15 @@ struct OpenVINOHeader {
             case .empty:
                 try layer.open(tag, at: path + [tag.name])
             case .closing:
-                guard path.last == tag.name else { throw .modelInvalid("its XML closes <\(tag.name)> out of order") }
+                guard path.last == tag.name else {
+                    throw .modelInvalid("its XML closes <\(shown(tag.name))> out of order")
+                }
                 if path.count > 4, tag.name == "dim" { try layer.add(dimension: tags.textBefore, at: path) }
                 if path == ["net", "layers", "layer"] { add(layer) }
                 path.removeLast()
             }
         }
-        guard path.isEmpty else { throw .modelInvalid("its XML ends inside <\(path.last ?? "")>") }
+        guard path.isEmpty else { throw .modelInvalid("its XML ends inside <\(shown(path.last ?? ""))>") }
         guard !inputs.isEmpty || !outputs.isEmpty else { throw Self.noModel }
     }
 
@@ -96,7 +98,7 @@ struct OpenVINOHeader {
             guard digits != "?", digits != "-1", !digits.contains("..") else { return nil }
             // The bound keeps products of a few dimensions inside Int.
             guard let number = Int(digits), (0...Int(Int32.max)).contains(number) else {
-                throw .modelInvalid("a tensor has a dimension of \"\(digits.prefix(40))\"")
+                throw .modelInvalid("a tensor has a dimension of \"\(shown(digits))\"")
             }
             return number
         }

@@ -22,7 +22,7 @@ struct YAMLMetadata {
         do {
             root = try compose(yaml: text)
         } catch {
-            throw .modelInvalid("its metadata.yaml cannot be read: \(Self.firstLine(of: error))")
+            throw .modelInvalid("its metadata.yaml cannot be read: \(shown(Self.firstLine(of: error), limit: 200))")
         }
         guard let root else { return }
         guard case .mapping(let mapping) = root else { throw .modelInvalid("its metadata.yaml is no list of keys") }

@@ -83,18 +83,10 @@ struct OpenVINOHeaderTests {
         #expect(throws: VisionError.self) { try readHeader("<net>" + deep) }
     }
 
-    @Test func `no cut or changed byte of a network does more than throw`() throws {
+    @Test func `a network cut anywhere does no more than throw`() throws {
         let bytes = Array(network().utf8)
-        for count in stride(from: 0, to: bytes.count, by: 3) {
+        for count in bytes.indices {
             _ = try? bytes[..<count].withUnsafeBytes { try OpenVINOHeader($0) }
-        }
-        var random = SeededGenerator(seed: 7)
-        for _ in 0..<300 {
-            var changed = bytes
-            for _ in 0..<3 {
-                changed[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
-            }
-            _ = try? changed.withUnsafeBytes { try OpenVINOHeader($0) }
         }
         #expect(throws: VisionError.self) { try bytes.dropLast(3).withUnsafeBytes { try OpenVINOHeader($0) } }
     }

@@ -62,19 +62,6 @@ import Testing
         #expect(PythonLiteral(deep) == nil)
         #expect(PythonLiteral(String(repeating: "[", count: 30) + String(repeating: "]", count: 30)) != nil)
     }
-
-    @Test func `random changes to a literal never crash`() {
-        var random = SeededGenerator(seed: 1)
-        let text = Array("{0: 'per\\x41son', 1: \"it's\", 'args': [None, (True, -1.5e3)]}".utf8)
-        for _ in 0..<20_000 {
-            var bytes = text
-            for _ in 0..<Int.random(in: 1...4, using: &random) {
-                bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...127, using: &random)
-            }
-            bytes.removeLast(Int.random(in: 0...8, using: &random))
-            _ = PythonLiteral(String(decoding: bytes, as: UTF8.self))
-        }
-    }
 }
 
 private func entry(_ key: PythonLiteral, _ value: PythonLiteral) -> PythonLiteral.Entry {
