@@ -49,19 +49,13 @@ public struct CardFile: Sendable, Hashable {
         guard bytes.count <= Self.maxByteCount else {
             throw .badCard("it has more than \(Self.maxByteCount) bytes")
         }
-        let content: JSONContent
         do {
-            content = try JSONDecoder().decode(JSONContent.self, from: Data(bytes))
+            values = try JSONDecoder().decode(Content.self, from: Data(bytes)).values
+        } catch let error as VisionError {
+            throw error
         } catch {
             throw .badCard("it is not JSON, or nested too deeply")
         }
-        guard case .object(let members) = content else { throw .badCard("it is no object, { … }") }
-        var values: [String: String] = [:]
-        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
-            guard let key = Key(rawValue: name) else { throw Self.unknown(name) }
-            values[name] = try Self.text(of: value, for: key)
-        }
-        self.values = values
         // Values out of range are the card's fault, and shall be named as such.
         do throws(VisionError) {
             _ = try ModelMetadata(values)
@@ -69,10 +63,34 @@ public struct CardFile: Sendable, Hashable {
             throw VisionError(code: error.code, message: "in the card file: \(error.message)")
         }
     }
+}
+
+/// The values of a card, each asked for as what it has to be, so that what it is not costs nothing.
+private struct Content: Decodable {
+    private struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    private(set) var values: [String: String] = [:]
+
+    init(from decoder: any Decoder) throws {
+        guard let object = try? decoder.container(keyedBy: Name.self) else {
+            throw VisionError.badCard("it is no object, { … }")
+        }
+        for name in object.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
+            guard let key = CardFile.Key(rawValue: name.stringValue) else { throw Self.unknown(name.stringValue) }
+            values[key.rawValue] = try Self.text(of: key, at: name, in: object)
+        }
+    }
 
     private static func unknown(_ name: String) -> VisionError {
-        let keys = Key.allCases.map(\.rawValue)
-        let wanted = Array(name.lowercased())
+        let keys = CardFile.Key.allCases.map(\.rawValue)
+        // Of a long name the beginning decides as well, and costs less to compare.
+        let wanted = Array(shown(name).lowercased())
         let near = keys.map { (key: $0, distance: editDistance(wanted, Array($0))) }.min { $0.distance < $1.distance }
         let isNear = near.map { $0.distance <= max(2, wanted.count / 3) } ?? false
         return .badCard(
@@ -81,66 +99,87 @@ public struct CardFile: Sendable, Hashable {
         )
     }
 
-    private static func text(of value: JSONContent, for key: Key) throws(VisionError) -> String {
-        switch (key, value) {
-        case (.task, .string(let text)):
+    private typealias Object = KeyedDecodingContainer<Name>
+
+    private static func text(of key: CardFile.Key, at name: Name, in object: Object) throws -> String {
+        switch key {
+        case .task:
+            let text = try string(key, at: name, in: object)
             guard VisionTask(rawValue: text) != nil else {
                 let tasks = VisionTask.allCases.map(\.rawValue).joined(separator: ", ")
-                throw .badCard("its task is \"\(shown(text))\"", advice: "The tasks are \(tasks).")
+                throw VisionError.badCard("its task is \"\(shown(text))\"", advice: "The tasks are \(tasks).")
             }
             return text
-        case (.names, _): return try names(value)
-        case (.family, .string(let text)):
-            guard !text.isEmpty else { throw .badCard("its family is empty", advice: "Leave it out, or name one.") }
+        case .names: return try names(at: name, in: object)
+        case .family:
+            let text = try string(key, at: name, in: object)
+            guard !text.isEmpty else {
+                throw VisionError.badCard("its family is empty", advice: "Leave it out, or name one.")
+            }
             return text
-        case (.description, .string(let text)), (.source, .string(let text)), (.license, .string(let text)):
-            return text
-        case (.stride, .int(let number)), (.channels, .int(let number)), (.imageSize, .int(let number)):
+        case .description, .source, .license: return try string(key, at: name, in: object)
+        case .stride, .channels:
+            guard let number = try? object.decode(Int.self, forKey: name) else {
+                throw VisionError.badCard("its \(key.rawValue) is no whole number")
+            }
             return String(number)
-        case (.imageSize, .array(let sides)):
-            return try pair(sides, key, "[height, width]")
-        case (.keypointShape, .array(let sides)):
-            return try pair(sides, key, "[how many, 2 or 3]")
-        case (.endToEnd, .bool(let flag)): return MetadataText.bool(flag).text
-        case (.task, _), (.family, _), (.description, _), (.source, _), (.license, _):
-            throw .badCard("its \(key.rawValue) is no text", advice: "Put it in quotes.")
-        case (.stride, _), (.channels, _): throw .badCard("its \(key.rawValue) is no whole number")
-        case (.imageSize, _): throw .badCard("its imgsz is neither a whole number nor [height, width]")
-        case (.keypointShape, _): throw .badCard("its kpt_shape is not [how many, 2 or 3]")
-        case (.endToEnd, _): throw .badCard("its end2end is neither true nor false")
-        }
-    }
-
-    private static func pair(_ values: [JSONContent], _ key: Key, _ form: String) throws(VisionError) -> String {
-        guard values.count == 2, case (.int(let first), .int(let second)) = (values[0], values[1]), first > 0,
-            second > 0,
-            key != .keypointShape || (second == 2 || second == 3) && first <= 1000
-        else { throw .badCard("its \(key.rawValue) is not \(form)") }
-        return "[\(first), \(second)]"
-    }
-
-    private static func names(_ value: JSONContent) throws(VisionError) -> String {
-        let list: [JSONContent]
-        switch value {
-        case .array(let values): list = values
-        case .object(let members):
-            var ordered: [JSONContent] = []
-            for index in 0..<members.count {
-                guard let name = members[String(index)] else {
-                    throw .badCard("its names are \(members.count), but none has the number \(index)")
-                }
-                ordered.append(name)
+        case .imageSize:
+            if let number = try? object.decode(Int.self, forKey: name) { return String(number) }
+            guard let sides = try? object.decode([Int].self, forKey: name) else {
+                throw VisionError.badCard("its imgsz is neither a whole number nor [height, width]")
             }
-            list = ordered
-        default: throw .badCard("its names are neither a list nor an object from numbers to names")
+            return try pair(sides, key, "[height, width]")
+        case .keypointShape:
+            return try pair((try? object.decode([Int].self, forKey: name)) ?? [], key, "[how many, 2 or 3]")
+        case .endToEnd:
+            guard let flag = try? object.decode(Bool.self, forKey: name) else {
+                throw VisionError.badCard("its end2end is neither true nor false")
+            }
+            return MetadataText.bool(flag).text
         }
-        guard !list.isEmpty else { throw .badCard("its list of names is empty") }
-        var names: [MetadataText] = []
-        for name in list {
-            guard case .string(let text) = name else { throw .badCard("one of its names is no text") }
-            names.append(.string(text))
+    }
+
+    private static func string(_ key: CardFile.Key, at name: Name, in object: Object) throws -> String {
+        do {
+            return try object.decode(String.self, forKey: name)
+        } catch DecodingError.typeMismatch, DecodingError.valueNotFound {
+            throw VisionError.badCard("its \(key.rawValue) is no text", advice: "Put it in quotes.")
         }
-        return MetadataText.list(names).text
+    }
+
+    private static func pair(_ values: [Int], _ key: CardFile.Key, _ form: String) throws(VisionError) -> String {
+        guard values.count == 2, values[0] > 0, values[1] > 0,
+            key != .keypointShape || (2...3).contains(values[1]) && values[0] <= 1000
+        else { throw .badCard("its \(key.rawValue) is not \(form)") }
+        return "[\(values[0]), \(values[1])]"
+    }
+
+    private static func names(at name: Name, in object: Object) throws -> String {
+        let list: [String]
+        do {
+            if (try? object.nestedUnkeyedContainer(forKey: name)) != nil {
+                list = try object.decode([String].self, forKey: name)
+            } else if (try? object.nestedContainer(keyedBy: Name.self, forKey: name)) != nil {
+                list = try ordered(try object.decode([String: String].self, forKey: name))
+            } else {
+                throw VisionError.badCard("its names are neither a list nor an object from numbers to names")
+            }
+        } catch DecodingError.typeMismatch, DecodingError.valueNotFound {
+            throw VisionError.badCard("one of its names is no text")
+        }
+        guard !list.isEmpty else { throw VisionError.badCard("its list of names is empty") }
+        return MetadataText.list(list.map(MetadataText.string)).text
+    }
+
+    private static func ordered(_ members: [String: String]) throws(VisionError) -> [String] {
+        var names: [String] = []
+        for index in 0..<members.count {
+            guard let name = members[String(index)] else {
+                throw .badCard("its names are \(members.count), but none has the number \(index)")
+            }
+            names.append(name)
+        }
+        return names
     }
 }
 

@@ -8,10 +8,9 @@ extension ModelCard {
     /// - Throws: `badParameters` for a name or number the model does not have; the message lists those it has nearby.
     public func classIndices(for names: [String]) throws(VisionError) -> [Int] {
         var indices: [Int] = []
+        var seen: Set<Int> = []
         for name in names {
-            for index in try self.indices(of: name) where !indices.contains(index) {
-                indices.append(index)
-            }
+            for index in try self.indices(of: name) where seen.insert(index).inserted { indices.append(index) }
         }
         return indices
     }
@@ -46,6 +45,8 @@ extension ModelCard {
 
     /// At most three names within a third of the word's length in edits, or that contain it, nearest first.
     private func closeNames(to name: String) -> [String] {
+        // Two long names take the product of their lengths to compare.
+        guard name.utf8.count <= 100 else { return [] }
         let wanted = Array(name.lowercased())
         var near: [(distance: Int, name: String)] = []
         for candidate in Set(classNames).sorted() {

@@ -21,8 +21,14 @@ struct ModelMetadata {
 
     /// The longest side a model may have been exported at.
     static let maxSide = 16384
+    /// The most bytes of a literal; ten thousand long class names take half of it.
+    static let maxByteCount = 1 << 20
 
     init(_ values: [String: String]) throws(VisionError) {
+        for key in ["names", "imgsz", "kpt_shape", "args", "end2end"] {
+            guard let count = values[key]?.utf8.count, count > Self.maxByteCount else { continue }
+            throw .modelInvalid("its metadata has \(count) bytes of \(key), more than \(Self.maxByteCount)")
+        }
         if let name = values["task"] {
             guard let task = VisionTask(rawValue: name) else {
                 throw .unsupportedModel("its task is \"\(shown(name))\"")
@@ -37,7 +43,8 @@ struct ModelMetadata {
         readFlags(values)
         // "Ultralytics RTDETR-l model trained on /data/…": the path behind it is the user's.
         let description = values["description"].map { text in
-            text.firstRange(of: " trained on ").map { String(text[..<$0.lowerBound]) } ?? text
+            let start = text.unicodeScalars.prefix(1000)
+            return String(start.firstRange(of: " trained on ".unicodeScalars).map { start[..<$0.lowerBound] } ?? start)
         }
         let origin = (values["head"] ?? description ?? "").lowercased()
         isRTDETR = ["rtdetr", "rt-detr"].contains { origin.contains($0) }

@@ -24,6 +24,10 @@ struct ONNXHeader {
 
     private var hasGraph = false
     private var initializerNames: Set<String> = []
+    private var entryCount = 0
+
+    /// More inputs, outputs, weights and metadata entries than any network has; two bytes of a file can make one.
+    private static let maxEntryCount = 100_000
 
     init(_ bytes: UnsafeRawBufferPointer) throws(VisionError) {
         try Self.recogniseOthers(bytes)
@@ -33,7 +37,9 @@ struct ONNXHeader {
             switch (field.number, field.value) {
             case (1, .number(let version)): irVersion = version
             case (7, .bytes(let graph)): try readGraph(graph)
-            case (14, .bytes(let entry)): try readMetadata(entry)
+            case (14, .bytes(let entry)):
+                try count()
+                try readMetadata(entry)
             default: break
             }
         }
@@ -61,6 +67,7 @@ struct ONNXHeader {
         hasGraph = true
         var fields = WireReader(bytes)
         while let field = try fields.next() {
+            if [5, 11, 12].contains(field.number) { try count() }
             switch (field.number, field.value) {
             case (5, .bytes(let initializer)):
                 if let name = try Self.tensorName(initializer) { initializerNames.insert(name) }
@@ -68,6 +75,13 @@ struct ONNXHeader {
             case (12, .bytes(let output)): outputs.append(try Self.valueInfo(output).port)
             default: break
             }
+        }
+    }
+
+    private mutating func count() throws(VisionError) {
+        entryCount += 1
+        guard entryCount <= Self.maxEntryCount else {
+            throw .modelInvalid("it has more than \(Self.maxEntryCount) inputs, outputs, weights and metadata entries")
         }
     }
 

@@ -24,7 +24,9 @@ struct OpenVINOHeader {
                 guard path.first == "net" else { throw Self.noModel }
                 try layer.open(tag, at: path)
             case .empty:
-                try layer.open(tag, at: path + [tag.name])
+                path.append(tag.name)
+                try layer.open(tag, at: path)
+                path.removeLast()
             case .closing:
                 guard path.last == tag.name else {
                     throw .modelInvalid("its XML closes <\(shown(tag.name))> out of order")
@@ -80,9 +82,15 @@ struct OpenVINOHeader {
             try Self.checkRank(shape ?? [])
         }
 
+        /// The most bytes of a shape: eight dimensions as ranges with spaces take half of it.
+        private static let maxByteCount = 400
+
         /// `1,3,640,640`, `?,3,?,?` or `1..8,3,640,640`; `...` is a shape of which nothing is known.
         private static func shape(_ text: String) throws(VisionError) -> [Int?]? {
             if text == "..." { return nil }
+            guard text.utf8.count <= maxByteCount else {
+                throw .modelInvalid("a tensor has the shape \"\(shown(text))\"")
+            }
             var shape: [Int?] = []
             for part in text.split(separator: ",") { shape.append(try extent(String(part))) }
             try checkRank(shape)
@@ -94,7 +102,7 @@ struct OpenVINOHeader {
         }
 
         private static func extent(_ text: String) throws(VisionError) -> Int? {
-            let digits = text.filter { !$0.isWhitespace }
+            let digits = text.utf8.count <= maxByteCount ? text.filter { !$0.isWhitespace } : text
             guard digits != "?", digits != "-1", !digits.contains("..") else { return nil }
             // The bound keeps products of a few dimensions inside Int.
             guard let number = Int(digits), (0...Int(Int32.max)).contains(number) else {

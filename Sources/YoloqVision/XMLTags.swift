@@ -20,42 +20,49 @@ struct XMLTags {
 
         /// The value of an attribute, with the five entities of XML and character numbers replaced.
         subscript(attribute: String) -> String? {
-            var rest = Substring(String(decoding: attributes, as: UTF8.self))
-            while let equals = rest.firstIndex(of: "=") {
+            var rest = attributes[...]
+            while let equals = rest.firstIndex(of: UInt8(ascii: "=")) {
                 let name = rest[..<equals].trimmingSpace
-                rest = rest[rest.index(after: equals)...].trimmingSpace
-                guard let quote = rest.first, quote == "\"" || quote == "'" else { return nil }
-                rest.removeFirst()
-                guard let end = rest.firstIndex(of: quote) else { return nil }
-                if name == attribute { return Self.unescaped(rest[..<end]) }
-                rest = rest[rest.index(after: end)...]
+                let value = rest[(equals + 1)...].drop(while: \.isSpace)
+                guard let quote = value.first, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'"),
+                    let end = value.dropFirst().firstIndex(of: quote)
+                else { return nil }
+                if name.elementsEqual(attribute.utf8) { return Self.unescaped(value[..<end].dropFirst()) }
+                rest = rest[(end + 1)...]
             }
             return nil
         }
 
-        private static func unescaped(_ text: Substring) -> String {
-            guard text.contains("&") else { return String(text) }
-            var result = ""
+        /// The longest that can stand between `&` and `;` is a number such as `#x0010FFFF`.
+        private static let maxEntityLength = 10
+
+        private static func unescaped(_ text: Slice<UnsafeRawBufferPointer>) -> String {
+            var result: [UInt8] = []
             var rest = text
-            while let start = rest.firstIndex(of: "&") {
+            while let start = rest.firstIndex(of: UInt8(ascii: "&")) {
                 result += rest[..<start]
-                rest = rest[start...]
-                guard let end = rest.firstIndex(of: ";") else { break }
-                let name = rest[rest.index(after: start)..<end]
-                switch name {
-                case "lt": result += "<"
-                case "gt": result += ">"
-                case "amp": result += "&"
-                case "quot": result += "\""
-                case "apos": result += "'"
-                default:
-                    let number =
-                        name.hasPrefix("#x") ? UInt32(name.dropFirst(2), radix: 16) : UInt32(name.dropFirst())
-                    result += number.flatMap(Unicode.Scalar.init).map { String(Character($0)) } ?? "?"
+                rest = rest[(start + 1)...]
+                if let end = rest.prefix(maxEntityLength + 1).firstIndex(of: UInt8(ascii: ";")) {
+                    result += character(ofEntity: String(decoding: rest[..<end], as: UTF8.self)).utf8
+                    rest = rest[(end + 1)...]
+                } else {
+                    result.append(UInt8(ascii: "&"))
                 }
-                rest = rest[rest.index(after: end)...]
             }
-            return result + rest
+            return String(decoding: result + rest, as: UTF8.self)
+        }
+
+        private static func character(ofEntity name: String) -> String {
+            switch name {
+            case "lt": return "<"
+            case "gt": return ">"
+            case "amp": return "&"
+            case "quot": return "\""
+            case "apos": return "'"
+            default:
+                let number = name.hasPrefix("#x") ? UInt32(name.dropFirst(2), radix: 16) : UInt32(name.dropFirst())
+                return number.flatMap(Unicode.Scalar.init).map { String(Character($0)) } ?? "?"
+            }
         }
     }
 
@@ -67,7 +74,7 @@ struct XMLTags {
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// The text between the tag passed last and the one before it.
-    var textBefore: String { String(String(decoding: bytes[text], as: UTF8.self).trimmingSpace) }
+    var textBefore: String { String(decoding: bytes[text].trimmingSpace, as: UTF8.self) }
 
     /// Passes the next tag.
     ///
@@ -117,7 +124,7 @@ struct XMLTags {
             kind = .empty
             body = start..<end - 1
         }
-        let nameEnd = body.first { Self.isSpace(bytes[$0]) } ?? body.upperBound
+        let nameEnd = body.first { bytes[$0].isSpace } ?? body.upperBound
         return Tag(
             kind: kind,
             name: Substring(String(decoding: bytes[body.lowerBound..<nameEnd], as: UTF8.self)),
@@ -151,15 +158,18 @@ struct XMLTags {
         }
         throw .modelInvalid("its XML ends inside a comment")
     }
-
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 }
 
-extension StringProtocol {
+extension Slice<UnsafeRawBufferPointer> {
     /// The text without white space at both ends.
-    fileprivate var trimmingSpace: SubSequence {
-        guard let first = firstIndex(where: { !$0.isWhitespace }), let last = lastIndex(where: { !$0.isWhitespace })
-        else { return self[endIndex...] }
+    fileprivate var trimmingSpace: Self {
+        guard let first = firstIndex(where: { !$0.isSpace }), let last = lastIndex(where: { !$0.isSpace }) else {
+            return self[endIndex...]
+        }
         return self[first...last]
     }
+}
+
+extension UInt8 {
+    fileprivate var isSpace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
 }

@@ -5,8 +5,10 @@ internal import Yams
 struct YAMLMetadata {
     /// The most bytes such a file may have; a thousand long class names take a tenth of it.
     static let maxByteCount = 1 << 20
-    /// The most values: aliases can make many of few bytes.
+    /// The most values.
     private static let maxValueCount = 200_000
+    /// The most bytes that it may become with its aliases written out: of few bytes they can make any number.
+    private static let maxExpandedByteCount = 16 << 20
 
     private(set) var values: [String: String] = [:]
     private var valueCount = 0
@@ -18,9 +20,12 @@ struct YAMLMetadata {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .modelInvalid("its metadata.yaml is not UTF-8")
         }
+        try Self.checkAliases(bytes)
+        try Self.checkTags(bytes)
         let root: Node?
         do {
-            root = try compose(yaml: text)
+            // Tags are not asked for, so that their rules need not be tried on each key.
+            root = try compose(yaml: text, .basic)
         } catch {
             throw .modelInvalid("its metadata.yaml cannot be read: \(shown(Self.firstLine(of: error), limit: 200))")
         }
@@ -32,6 +37,45 @@ struct YAMLMetadata {
             }
             values[name] = try convert(value, isText: name == "names").text
         }
+    }
+
+    /// Refuses aliases that make much of little, before the parser compares keys with all that they stand for.
+    private static func checkAliases(_ bytes: UnsafeRawBufferPointer) throws(VisionError) {
+        var definitions: [String: Int] = [:]
+        var aliases: [String: Int] = [:]
+        var index = bytes.startIndex
+        while let mark = bytes[index...].firstIndex(where: { $0 == UInt8(ascii: "&") || $0 == UInt8(ascii: "*") }) {
+            let name = bytes[(mark + 1)...].prefix(while: \.isAnchorLetter)
+            index = name.endIndex
+            let key = String(decoding: name, as: UTF8.self)
+            if bytes[mark] == UInt8(ascii: "&") {
+                definitions[key, default: 0] += 1
+            } else {
+                aliases[key, default: 0] += 1
+            }
+        }
+        // Each anchor's aliases multiply at most all there is by one more than they are; of an anchor that is defined
+        // anew the product is largest if each definition has the same number.
+        var count = Double(bytes.count)
+        for (name, definitionCount) in definitions {
+            for _ in 0..<definitionCount where count <= Double(maxExpandedByteCount) {
+                count *= 1 + Double(aliases[name] ?? 0) / Double(definitionCount)
+            }
+        }
+        guard count <= Double(maxExpandedByteCount) else {
+            throw .modelInvalid("its metadata.yaml repeats parts of itself too often")
+        }
+    }
+
+    /// Refuses declarations of tags, which the parser compares each with all others; no export has one.
+    private static func checkTags(_ bytes: UnsafeRawBufferPointer) throws(VisionError) {
+        var index = bytes.startIndex
+        var count = 0
+        while let mark = bytes[index...].firstIndex(of: UInt8(ascii: "%")) {
+            if bytes[mark...].starts(with: "%TAG".utf8) { count += 1 }
+            index = mark + 1
+        }
+        guard count <= 100 else { throw .modelInvalid("its metadata.yaml declares too many tags") }
     }
 
     private static func firstLine(of error: any Error) -> Substring {
@@ -78,5 +122,17 @@ struct YAMLMetadata {
         let looksLikeNumber = text.utf8.allSatisfy { "+-.0123456789eE".utf8.contains($0) }
         if looksLikeNumber, let number = Double(text) { return .double(number) }
         return .string(text)
+    }
+}
+
+extension UInt8 {
+    /// Whether libyaml takes it for a part of an anchor's name.
+    fileprivate var isAnchorLetter: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
     }
 }

@@ -41,6 +41,26 @@ import Testing
         }
     }
 
+    /// Found by timing files of a megabyte and more; each took seconds, gigabytes or for ever.
+    @Test(.timeLimit(.minutes(1)), arguments: CostlyFile.all)
+    fileprivate func `what would cost much is refused first`(_ file: CostlyFile) throws {
+        let message = try #require(file.kind.read(file.bytes).messages.first)
+        #expect(message.contains(file.words), "\(message)")
+    }
+
+    @Test func `a metadata.yaml may repeat a list for every class`() {
+        let names = "kpt_names:\n  0: &id001\n  - nose\n  - eye\n" + (1..<200).map { "  \($0): *id001\n" }.joined()
+        let outcome = HostileFile.yaml.read(Array("stride: 32\nimgsz: &id002 [64, 64]\nargs: *id002\n\(names)".utf8))
+        #expect(outcome.isAccepted && outcome.messages.isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `classes are looked up among many of one name or of long ones`() throws {
+        let same = ModelCard(classNames: [String](repeating: "a", count: 262_144))
+        #expect(try same.classIndices(for: ["a", "5"]).count == 262_144)
+        let long = ModelCard(classNames: [String(repeating: "ab", count: 100_000)])
+        #expect(throws: VisionError.self) { try long.classIndices(for: [String(repeating: "ba", count: 100_000)]) }
+    }
+
     @Test(.timeLimit(.minutes(60)), arguments: HostileFile.allCases)
     func `a damaged file is read or refused in few words`(_ kind: HostileFile) async {
         let environment = ProcessInfo.processInfo.environment
@@ -68,6 +88,87 @@ import Testing
             #expect(peakMemory() - before < 64 << 20)
             #expect(acceptedCount > 0 && acceptedCount < count, "of \(count) files \(acceptedCount) were taken")
         }
+    }
+}
+
+/// A file that costs more than it is worth, and what its refusal must say.
+private struct CostlyFile: CustomTestStringConvertible {
+    let testDescription: String
+    let kind: HostileFile
+    let bytes: [UInt8]
+    let words: String
+
+    static let all = [
+        CostlyFile(
+            testDescription: "inputs of two bytes each",
+            kind: .onnx,
+            bytes: Array(HostileFile.plainModel) + [0x3A, 0xC2, 0x9A, 0x0C] + repeated([0x5A, 0], 100_001),
+            words: "more than 100000 inputs"
+        ),
+        CostlyFile(
+            testDescription: "metadata entries of two bytes each",
+            kind: .onnx,
+            bytes: Array(HostileFile.plainModel) + repeated([0x72, 0], 100_001),
+            words: "more than 100000 inputs"
+        ),
+        CostlyFile(
+            testDescription: "many names",
+            kind: .onnx,
+            bytes: TinyModel(metadata: [("names", "[" + String(repeating: "'',", count: 400_000) + "]")]).bytes,
+            words: "1200002 bytes of names"
+        ),
+        CostlyFile(
+            testDescription: "many dimensions",
+            kind: .openvino,
+            bytes: Array(
+                "<net><layers><layer type='Parameter'><data shape='\(String(repeating: "1,", count: 1000))'/>".utf8
+            ),
+            words: "has the shape \"1,1,"
+        ),
+        CostlyFile(
+            testDescription: "aliases of a long text",
+            kind: .yaml,
+            bytes: Array(
+                "a: &a '\(String(repeating: "x", count: 300_000))'\nb: [\(String(repeating: "*a,", count: 150_000))]"
+                    .utf8
+            ),
+            words: "repeats parts of itself"
+        ),
+        CostlyFile(
+            testDescription: "a key of aliases of aliases",
+            kind: .yaml,
+            bytes: Array(
+                ("a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+                    + (1..<12).map { "a\($0): &a\($0) [\(String(repeating: "*a\($0 - 1), ", count: 9))]\n" }.joined()
+                    + "? [*a11]\n: 1\n").utf8
+            ),
+            words: "repeats parts of itself"
+        ),
+        CostlyFile(
+            testDescription: "one anchor defined anew by itself",
+            kind: .yaml,
+            bytes: Array(("? &a [x]\n: 1\n" + String(repeating: "? &a [*a, *a, *a]\n: 1\n", count: 40)).utf8),
+            words: "repeats parts of itself"
+        ),
+        CostlyFile(
+            testDescription: "tag directives",
+            kind: .yaml,
+            bytes: Array(((0..<20_000).map { "%TAG !\($0)! tag:a\n" }.joined() + "---\na: 1\n").utf8),
+            words: "declares too many tags"
+        ),
+        CostlyFile(
+            testDescription: "many values deep inside of others",
+            kind: .json,
+            bytes: Array(
+                ("{\"names\": " + String(repeating: "[", count: 400) + String(repeating: "1,", count: 500_000) + "1"
+                    + String(repeating: "]", count: 400) + "}").utf8
+            ),
+            words: "one of its names is no text"
+        ),
+    ]
+
+    private static func repeated(_ bytes: [UInt8], _ count: Int) -> [UInt8] {
+        Array([[UInt8]](repeating: bytes, count: count).joined())
     }
 }
 
