@@ -20,9 +20,6 @@ public struct VisionError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What was asked, what happened and what to do, in one or two sentences.
     public let message: String
 
-    /// Beyond so many bytes a message is cut in its middle.
-    private static let maxLength = 1000
-
     /// Makes an error.
     ///
     /// - Parameters:
@@ -30,9 +27,7 @@ public struct VisionError: Error, Sendable, Hashable, CustomStringConvertible {
     ///   - message: What was asked, what happened and what to do.
     public init(code: Code, message: String) {
         self.code = code
-        // Names out of files are told, and files can hold names of a megabyte.
-        self.message =
-            message.utf8.count <= Self.maxLength ? message : "\(message.prefix(600)) … \(message.suffix(300))"
+        self.message = message
     }
 
     /// The message.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What libFuzzer calls with each input; compiled by ops/fuzz-images into one module with the decoders.
+/// What libFuzzer calls with each input; compiled by `ops/fuzz` into one module with the decoders.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func decodeAnything(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = UnsafeRawBufferPointer(start: bytes, count: count)

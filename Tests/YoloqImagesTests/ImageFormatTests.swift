@@ -302,7 +302,7 @@ import Testing
         }
     }
 
-    /// Found by ops/fuzz-images: an AVIF of unknown colours.
+    /// Found by `ops/fuzz images`: an AVIF of unknown colours.
     private static let severalWarnings = """
         AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAA\
         AAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAAZQAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFD\

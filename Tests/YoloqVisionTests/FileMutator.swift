@@ -21,17 +21,21 @@ struct FileMutator {
             bytes.swapAt(0, 1)
             return bytes
         }
-        for _ in 0...index(below: 4) {
-            if kind == .onnx, index(below: 4) > 0 {
+        damage(&bytes, atMost: 4)
+        return bytes
+    }
+
+    /// Damages a file in a few places.
+    mutating func damage(_ bytes: inout [UInt8], atMost count: Int) {
+        for _ in 0...index(below: count) {
+            if kind == .onnx, index(below: 4) > 0, var fields = WireField.fields(of: bytes) {
                 // Lengths stay right, so what lies behind them is reached.
-                guard var fields = WireField.fields(of: bytes) else { continue }
-                damage(&fields, depth: 0)
+                damage(&fields)
                 bytes = WireField.bytes(of: fields)
             } else {
                 damage(&bytes)
             }
         }
-        return bytes
     }
 
     private mutating func index(below count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
@@ -84,11 +88,11 @@ struct FileMutator {
 
     // MARK: Protobuf
 
-    private mutating func damage(_ fields: inout [WireField], depth: Int) {
+    private mutating func damage(_ fields: inout [WireField]) {
         guard !fields.isEmpty else { return }
         let place = index(below: fields.count)
         if case .message(var inner) = fields[place].content, index(below: 5) > 0 {
-            damage(&inner, depth: depth + 1)
+            damage(&inner)
             fields[place].content = .message(inner)
             return
         }
