@@ -27,7 +27,7 @@ struct FileMutator {
 
     /// Damages a file in a few places.
     mutating func damage(_ bytes: inout [UInt8], atMost count: Int) {
-        for _ in 0...index(below: count) {
+        for _ in 0...index(below: 1 + index(below: count)) {
             if kind == .onnx, index(below: 4) > 0, var fields = WireField.fields(of: bytes) {
                 // Lengths stay right, so what lies behind them is reached.
                 damage(&fields)
@@ -51,7 +51,7 @@ struct FileMutator {
         }
         let place = index(below: bytes.count)
         let length = min(1 + index(below: 40), bytes.count - place)
-        switch index(below: 12) {
+        switch index(below: 16) {
         case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
         case 1: bytes[place] ^= 1 << UInt8(index(below: 8))
         case 2: bytes.removeSubrange(place..<place + length)
@@ -75,6 +75,12 @@ struct FileMutator {
             let nested = String(repeating: opening, count: count) + String(repeating: closing, count: count)
             bytes.insert(contentsOf: nested.utf8, at: place)
         case 9: bytes.replaceSubrange(place..<place + length, with: element(kind.tokens).utf8)
+        case 10...13:
+            // What stands between two separators becomes something else of the kind.
+            guard let start = bytes[place...].firstIndex(where: kind.separators.contains),
+                let end = bytes[(start + 1)...].firstIndex(where: kind.separators.contains)
+            else { return }
+            bytes.replaceSubrange(start + 1..<end, with: element(kind.values).utf8)
         default: bytes.insert(contentsOf: element(kind.tokens).utf8, at: place)
         }
     }

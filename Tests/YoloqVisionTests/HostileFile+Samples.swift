@@ -41,6 +41,44 @@ extension HostileFile {
         return own + own + common
     }
 
+    /// What stands around values.
+    var separators: [UInt8] {
+        switch self {
+        case .openvino: Array("\"'<>".utf8)
+        case .onnx, .yaml, .python, .json, .mask: Array(",:{}[]()\n".utf8)
+        }
+    }
+
+    /// What can be a value, right or wrong.
+    var values: [String] {
+        switch self {
+        case .openvino:
+            [
+                "1,3,64,64", "?,3,?,?", "1,3,-1,64..128", "...", "2,3,64,64", "1,1,1,1,1,1,1,1,1", "0", "Parameter",
+                "Result",
+                "f16", "FP32", "i64", "&amp;&#x41;", "", "layer ", "/layer", "dim", "/dim", "input", "data shape=",
+            ]
+        case .yaml:
+            [
+                " [64, 64]", " {0: a, 1: b}", " 'x'", " 1", " -1", " true", " ~", " |\n  x", "\n- a\n- b", " *id001",
+                " &a b",
+                " !!str 1", " pose", " 1.5", " 0x10", " 1e999", "", " yes", " [17, 3]", "\n  0: a\n  1: b",
+            ]
+        case .onnx, .python, .mask:
+            [
+                "[1, 2]", " 'a'", " None", " True", " {0: 'a'}", " (1, 2)", " 1.5", " -1", " 99999999999999999999",
+                " []", " ()",
+                " {}", " \"\\u00e9\"", " 01", " +1", " 0",
+            ]
+        case .json:
+            [
+                " [\"a\", \"b\"]", " {\"0\": \"a\"}", " \"x\"", " 12", " -1", " true", " null", " [64, 64]", " [17, 3]",
+                " 1.5",
+                " 1e3", " 32.0", " \"yolox\"", " \"segment\"", " \"\\ud83d\\ude00\"", " []", " {}", " [[1]]", " 1e999",
+            ]
+        }
+    }
+
     /// What can be nested.
     var brackets: [(String, String)] {
         switch self {
