@@ -23,11 +23,12 @@ extension ModelCard {
             return [index]
         }
         let near = closeNames(to: name)
+        let first = classNames.prefix(8).map { shown($0, limit: 30) }.joined(separator: ", ")
         throw .badParameter(
             "class \"\(shown(name))\"",
             "the model has no such class",
             advice: near.isEmpty
-                ? "It has \(classNames.prefix(8).map { shown($0, limit: 30) }.joined(separator: ", "))\(classNames.count > 8 ? ", …" : "")."
+                ? "It has \(first)\(classNames.count > 8 ? ", …" : "")."
                 : "Did you mean \(near.map { shown($0) }.joined(separator: " or "))?"
         )
     }

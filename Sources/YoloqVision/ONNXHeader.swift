@@ -67,12 +67,16 @@ struct ONNXHeader {
         hasGraph = true
         var fields = WireReader(bytes)
         while let field = try fields.next() {
-            if [5, 11, 12].contains(field.number) { try count() }
             switch (field.number, field.value) {
             case (5, .bytes(let initializer)):
+                try count()
                 if let name = try Self.tensorName(initializer) { initializerNames.insert(name) }
-            case (11, .bytes(let input)): inputs.append(try Self.valueInfo(input).port)
-            case (12, .bytes(let output)): outputs.append(try Self.valueInfo(output).port)
+            case (11, .bytes(let input)):
+                try count()
+                inputs.append(try Self.valueInfo(input).port)
+            case (12, .bytes(let output)):
+                try count()
+                outputs.append(try Self.valueInfo(output).port)
             default: break
             }
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Words of a file, or of somebody who asks, as an error message shows them: on one line, and however long they are only
-/// their beginning.
+/// Words of a file, or of somebody who asks, as an error message shows them: their beginning, on one line.
 ///
 /// - Parameters:
 ///   - text: Anything.
@@ -15,6 +14,5 @@ func shown(_ text: some StringProtocol, limit: Int = 60) -> String {
         default: result.append(scalar)
         }
     }
-    let isCut = text.unicodeScalars.dropFirst(limit).isEmpty == false
-    return String(result) + (isCut ? "…" : "")
+    return String(result) + (text.unicodeScalars.dropFirst(limit).isEmpty ? "" : "…")
 }
