@@ -50,6 +50,8 @@ let package = Package(
             pkgConfig: "libtiff-4",
             providers: [.apt(["libtiff-dev"]), .brew(["libtiff"])]
         ),
+        // A function of the libyaml that comes with Yams.
+        .systemLibrary(name: "CLibYAML"),
         .target(name: "CYoloqJPEG", dependencies: ["CLibJPEG"]),
         .target(name: "CYoloqTIFF", dependencies: ["CLibTIFF"]),
         .target(name: "CYoloqHEIF"),
@@ -61,7 +63,7 @@ let package = Package(
         ),
         .target(
             name: "YoloqVision",
-            dependencies: ["YoloqImages", "CYoloqPixels", .product(name: "Yams", package: "Yams")]
+            dependencies: ["YoloqImages", "CYoloqPixels", "CLibYAML", .product(name: "Yams", package: "Yams")]
         ),
         .target(name: "YoloqOpenVINO", dependencies: ["CYoloqOpenVINO"]),
         .target(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLibYAML
 internal import Yams
 
 /// The `metadata.yaml` of an OpenVINO folder, in the form that ONNX files keep metadata in.
@@ -10,6 +11,12 @@ struct YAMLMetadata {
     /// The most bytes that it may become with its aliases written out: of few bytes they can make any number.
     private static let maxExpandedByteCount = 16 << 20
 
+    /// How deep values may nest; exports have three levels.
+    ///
+    /// Yams compares and frees nodes by recursion, and libyaml looks at every level with each token. Aliases add up: those of
+    /// `maxExpandedByteCount` to twenty times as much.
+    private static let maxDepth: Void = yaml_set_max_nest_level(16)
+
     private(set) var values: [String: String] = [:]
     private var valueCount = 0
 
@@ -20,6 +27,7 @@ struct YAMLMetadata {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .modelInvalid("its metadata.yaml is not UTF-8")
         }
+        _ = Self.maxDepth
         try Self.checkAliases(bytes)
         try Self.checkTags(bytes)
         let root: Node?
@@ -27,7 +35,7 @@ struct YAMLMetadata {
             // Tags are not asked for, so that their rules need not be tried on each key.
             root = try compose(yaml: text, .basic)
         } catch {
-            throw .modelInvalid("its metadata.yaml cannot be read: \(shown(Self.firstLine(of: error), limit: 200))")
+            throw .modelInvalid("its metadata.yaml cannot be read: \(shown(Self.words(of: error), limit: 200))")
         }
         guard let root else { return }
         guard case .mapping(let mapping) = root else { throw .modelInvalid("its metadata.yaml is no list of keys") }
@@ -78,8 +86,13 @@ struct YAMLMetadata {
         guard count <= 100 else { throw .modelInvalid("its metadata.yaml declares too many tags") }
     }
 
-    private static func firstLine(of error: any Error) -> Substring {
-        "\(error)".split(separator: "\n").first ?? "it is no YAML"
+    /// What the parser says, without the lines of the file that it shows: where, in the course of what, and what.
+    private static func words(of error: any Error) -> String {
+        let lines = "\(error)".split(separator: "\n", maxSplits: 2)
+        guard let first = lines.first else { return "it is no YAML" }
+        let isWhole = first.hasSuffix(":") || !first.contains(": error: ")
+        let words = isWhole || lines.count < 2 ? String(first) : "\(first): \(lines[1])"
+        return words.hasSuffix(":") ? String(words.dropLast()) : words
     }
 
     /// Brings a value into the form for text.

@@ -54,7 +54,7 @@ struct CompileTests {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         var arguments = ["swiftc", "-swift-version", "6", "-emit-sil", "-o", "/dev/null", "-I", Self.modules.path]
-        for module in ["CLibJPEG", "CLibTIFF", "CSPNG", "CWebP"] {
+        for module in ["CLibJPEG", "CLibTIFF", "CLibYAML", "CSPNG", "CWebP"] {
             arguments += ["-I", Self.root.appending(path: "Sources/\(module)").path]
         }
         for module in ["CYoloqJPEG", "CYoloqTIFF", "CYoloqHEIF", "CYoloqPixels", "CYoloqOpenVINO"] {

@@ -35,7 +35,7 @@ struct TidyTests {
         ("CYoloqJPEG", ["YoloqImages"]), ("CSPNG", ["YoloqImages"]), ("CWebP", ["YoloqImages"]),
         ("CYoloqTIFF", ["YoloqImages"]), ("CYoloqHEIF", ["YoloqImages"]), ("ArgumentParser", ["yoloq"]),
         ("Crypto", ["YoloqInference", "YoloqJobs", "YoloqDownloads"]), ("AsyncHTTPClient", ["YoloqDownloads"]),
-        ("Yams", ["YoloqVision"]), ("YoloqDownloads", ["YoloqWorkers", "yoloq"]),
+        ("Yams", ["YoloqVision"]), ("CLibYAML", ["YoloqVision"]), ("YoloqDownloads", ["YoloqWorkers", "yoloq"]),
         ("YoloqVideo", ["YoloqWorkers", "yoloq"]),
         ("YoloqWorkers", ["yoloq"]), ("YoloqSchema", ["YoloqJobs"]),
         ("YoloqJobs", ["YoloqWorkers", "yoloq"]), ("YoloqOpenVINO", ["YoloqInference"]),

@@ -151,6 +151,24 @@ private struct CostlyFile: CustomTestStringConvertible {
             words: "repeats parts of itself"
         ),
         CostlyFile(
+            testDescription: "a key of deep lists",
+            kind: .yaml,
+            bytes: Array("? \(String(repeating: "- ", count: 900))\n".utf8),
+            words: "Maximum nesting level"
+        ),
+        CostlyFile(
+            testDescription: "deep lists of aliases of deep lists",
+            kind: .yaml,
+            bytes: Array(
+                (0..<9).map { level in
+                    let inner = level == 0 ? "x" : "*a\(level - 1)"
+                    return "a\(level): &a\(level) " + String(repeating: "[", count: 900) + inner
+                        + String(repeating: "]", count: 900) + "\n"
+                }.joined().utf8
+            ),
+            words: "Maximum nesting level"
+        ),
+        CostlyFile(
             testDescription: "tag directives",
             kind: .yaml,
             bytes: Array(((0..<20_000).map { "%TAG !\($0)! tag:a\n" }.joined() + "---\na: 1\n").utf8),

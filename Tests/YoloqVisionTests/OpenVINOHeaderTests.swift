@@ -148,6 +148,14 @@ struct YAMLMetadataTests {
         #expect(throws: VisionError.self) { try values(text) }
     }
 
+    @Test(arguments: [
+        ("a: [1", "while parsing a flow sequence in line 1, column 4: did not find expected ',' or ']'"),
+        ("a: *missing", "1:4: error: composer: found undefined alias"), ("a: 1\na: 2", "duplicated key(s): 'a'."),
+    ])
+    func `the message says what the parser found`(text: String, words: String) {
+        #expect(error { () throws(VisionError) in _ = try values(text) }?.message.contains(words) == true)
+    }
+
     @Test func `a small file cannot become a large value, nor a deep one exhaust the stack`() {
         var bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
         for level in 1..<12 {
